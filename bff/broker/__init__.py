@@ -1,0 +1,1 @@
+"""The OpenID Provider towards Genesys: single-use codes, tokens that die with the session."""

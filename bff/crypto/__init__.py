@@ -1,0 +1,1 @@
+"""Locks: the key ring that seals what we store, and signatures."""

@@ -1,0 +1,188 @@
+"""Everything that can go wrong, in one tree with stable public codes.
+
+BffError
+├── SettingsError             a setting is missing, weak or contradictory; no start
+├── StoreDownError            the store did not answer in time; nothing was lost
+├── BrokenSealError           a sealed value does not open: wrong key, wrong context or tampering
+├── SignInRequiredError       there is no session, or it has ended
+├── AttemptUnknownError       a sign-in came back that this browser did not start, or too late
+├── SignInDeniedError         the provider answered with an error, or the person cancelled
+├── StepUpFailedError         the sign-in was older or weaker than what was asked for
+├── ProviderAnswerError       the provider's answer breaks OpenID Connect; nobody is signed in
+├── IdentityProviderDownError the provider did not answer; the session is kept
+├── TokensRefusedError        the provider refused the refresh token; the session has ended
+├── LogoutTokenError          a back-channel logout token was refused
+├── ReturnPathError           `return_to` leaves the site
+├── ProviderUnknownError      no provider of that name is configured
+├── TransactionUnknownError   no such sign-in transaction, or it has expired
+├── OriginRefusedError        the page asking is not on the list
+├── CsrfRefusedError          the request lacks the header that only our page can send
+├── CookieTossedError         two cookies of one name: somebody planted one
+├── RequestRefusedError       the request itself is malformed
+├── RateLimitedError          too many requests
+├── CodeRefusedError          an authorization code is unknown, used, expired or bound elsewhere
+└── RefreshRefusedError       a broker refresh token is unknown, reused, or its session has ended
+
+`code` and `message` are public and stable. `detail` is for the log and never holds a secret.
+"""
+
+from datetime import timedelta
+
+
+class BffError(Exception):
+    """The root: a public `code` and `message`, a private `detail`."""
+
+    code = "internal_error"
+    message = "Something went wrong on our side. Please try again."
+
+    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None) -> None:
+        super().__init__(detail or self.message)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class SettingsError(BffError):
+    """The settings do not allow a safe start; `detail` lists every fault, one a line."""
+
+    code = "settings_refused"
+    message = "The settings are incomplete or unsafe."
+
+
+class StoreDownError(BffError):
+    """The store did not answer in time. Nobody is signed out by this."""
+
+    code = "store_unavailable"
+    message = "We cannot reach our session store. You are still signed in; please try again."
+
+
+class BrokenSealError(BffError):
+    """A sealed value does not open. One class for every way to be wrong: none is an oracle."""
+
+    code = "seal_broken"
+    message = "This value was not made by us, or it is too old."
+
+
+class SignInRequiredError(BffError):
+    """There is no session behind this request, or it has ended."""
+
+    code = "login_required"
+    message = "You are not signed in. Please sign in to continue."
+
+
+class AttemptUnknownError(BffError):
+    """A sign-in answer that this browser did not ask for, or that came too late or twice."""
+
+    code = "sign_in_attempt_unknown"
+    message = "This sign-in was not started in this browser or took too long. Please start again."
+
+
+class SignInDeniedError(BffError):
+    """The provider answered with an error, or the person cancelled."""
+
+    code = "sign_in_denied"
+    message = "The sign-in was cancelled or refused. You can try again."
+
+
+class StepUpFailedError(BffError):
+    """`auth_time` or `acr` do not satisfy what was asked for (OIDC Core 3.1.2.1, 5.5.1.1)."""
+
+    code = "step_up_failed"
+    message = "Your sign-in is not recent or not strong enough for this. Please sign in again."
+
+
+class ProviderAnswerError(BffError):
+    """The provider's answer breaks the protocol; it is not believed."""
+
+    code = "provider_answer_invalid"
+    message = "The sign-in service gave an answer that we cannot trust. Nobody was signed in."
+
+
+class IdentityProviderDownError(BffError):
+    """Nobody answered at the provider. Unreachable is not refused: the session stays."""
+
+    code = "provider_unavailable"
+    message = "The sign-in service does not answer. You are still signed in; please try again."
+
+
+class TokensRefusedError(BffError):
+    """The provider refused the refresh token (RFC 6749 section 5.2, invalid_grant)."""
+
+    code = "sign_in_expired"
+    message = "Your sign-in has ended. Please sign in again."
+
+
+class LogoutTokenError(BffError):
+    """A back-channel logout token fails OIDC Back-Channel Logout section 2.6."""
+
+    code = "logout_token_refused"
+    message = "The logout token was refused."
+
+
+class ReturnPathError(BffError):
+    """`return_to` is not a plain path on an allowed origin."""
+
+    code = "return_to_refused"
+    message = "The page to return to is not on this site."
+
+
+class ProviderUnknownError(BffError):
+    """No provider of that name is configured."""
+
+    code = "provider_unknown"
+    message = "There is no such sign-in service here."
+
+
+class TransactionUnknownError(BffError):
+    """No such sign-in transaction for this browser, or it has expired."""
+
+    code = "transaction_unknown"
+    message = "This sign-in has expired. Please start again."
+
+
+class OriginRefusedError(BffError):
+    """The `Origin` of the request is not on the list of allowed origins."""
+
+    code = "origin_refused"
+    message = "This page is not allowed to use the sign-in service."
+
+
+class CsrfRefusedError(BffError):
+    """A state-changing request without the `X-CSRF` header."""
+
+    code = "csrf_header_missing"
+    message = "The request lacks the X-CSRF header."
+
+
+class CookieTossedError(BffError):
+    """More than one cookie of the same name: a sibling subdomain may have planted one."""
+
+    code = "cookie_conflict"
+    message = "Your browser sent conflicting cookies. Please clear the cookies of this site."
+
+
+class RequestRefusedError(BffError):
+    """The request is malformed, too large, or not for this door."""
+
+    code = "request_refused"
+    message = "The request could not be understood."
+
+
+class RateLimitedError(BffError):
+    """Too many requests; `retry_after` says when the next one is welcome."""
+
+    code = "rate_limited"
+    message = "Too many requests. Please wait a moment."
+
+
+class CodeRefusedError(BffError):
+    """An authorization code is unknown, used, expired, or bound to something else."""
+
+    code = "code_refused"
+    message = "The authorization code is not valid."
+
+
+class RefreshRefusedError(BffError):
+    """A broker refresh token is unknown, was reused, or its session has ended."""
+
+    code = "refresh_refused"
+    message = "The refresh token is not valid."

@@ -1,0 +1,245 @@
+"""What the services ask of the world outside; adapters keep these promises."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Self
+
+
+class Clock(Protocol):
+    """Time, so that a test can turn it."""
+
+    def now(self) -> datetime:
+        """Return the current time, aware, in UTC."""
+
+    def sleep(self, duration: timedelta) -> None:
+        """Let other work run for `duration`."""
+
+
+class Entropy(Protocol):
+    """Randomness, so that a test can repeat it."""
+
+    def bytes(self, count: int) -> bytes:
+        """Return `count` unpredictable bytes."""
+
+    def token(self, count: int = 32) -> str:
+        """Return `count` unpredictable bytes as base64url text without padding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A stored value and the version that `replace` must name to change it."""
+
+    value: bytes = field(repr=False)
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """A right to work alone for a while; `fence` grows with each new holder of `name`."""
+
+    name: str
+    owner: str = field(repr=False)
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many in the current window, and when the window ends."""
+
+    value: int
+    resets_in: timedelta
+
+
+class Subscription(Protocol):
+    """A listener on channels; open until closed. Messages from before it opened are not seen."""
+
+    def receive(self, timeout: timedelta) -> tuple[str, bytes] | None:
+        """Return the next (channel, message), or None if none came within `timeout`.
+
+        Raises StoreDownError if the connection was lost: messages may have been missed.
+        """
+
+    def close(self) -> None:
+        """Stop listening. Idempotent."""
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+
+
+class Store(Protocol):
+    """Short-lived state that every process shares.
+
+    Keys and names are ASCII text of at most 256 characters. Every method raises StoreDownError
+    within a second if the store cannot be reached; nothing else is raised for a store's fault.
+    What has expired is gone for every method at once.
+    """
+
+    def get(self, key: str) -> Entry | None:
+        """Return the entry, or None if there is none."""
+
+    def put(self, key: str, value: bytes, *, ttl: timedelta) -> int:
+        """Write unconditionally; return the new version (greater than any version before)."""
+
+    def add(self, key: str, value: bytes, *, ttl: timedelta) -> bool:
+        """Write only if the key is free; say whether this call wrote it."""
+
+    def replace(self, key: str, value: bytes, *, version: int, ttl: timedelta) -> int | None:
+        """Write only if the entry still has `version`; return its new version, else None.
+
+        Never creates: a deleted or expired entry stays gone.
+        """
+
+    def take(self, key: str) -> bytes | None:
+        """Return the value and delete it, for exactly one caller; None for all others."""
+
+    def delete(self, key: str) -> bool:
+        """Delete; say whether there was anything."""
+
+    def acquire_lease(self, name: str, *, ttl: timedelta) -> Lease | None:
+        """Take the lease if it is free, else None. `fence` is greater than every earlier one's."""
+
+    def renew_lease(self, lease: Lease, *, ttl: timedelta) -> bool:
+        """Hold on for `ttl` from now; False if it was lost meanwhile."""
+
+    def release_lease(self, lease: Lease) -> bool:
+        """Give it back; False if it was lost meanwhile (somebody else's lease is not touched)."""
+
+    def count(self, name: str, *, window: timedelta) -> Count:
+        """Count one more in a fixed window that starts with its first count. One atomic step."""
+
+    def join(self, group: str, member: str, *, ttl: timedelta) -> None:
+        """Add `member` to `group` for `ttl`; joining again moves the end."""
+
+    def leave(self, group: str, member: str) -> bool:
+        """Remove `member`; say whether it was there."""
+
+    def members(self, group: str) -> list[str]:
+        """Return the members that have not expired, in no order."""
+
+    def publish(self, channel: str, message: bytes) -> None:
+        """Tell every subscription of `channel` in every process."""
+
+    def subscribe(self, *channels: str) -> Subscription:
+        """Listen from now on; once this returns, nothing published later is missed."""
+
+    def ping(self) -> None:
+        """Raise StoreDownError unless the store answers."""
+
+    def close(self) -> None:
+        """Release connections. Idempotent."""
+
+
+class Sealer(Protocol):
+    """Seals values for storage. `context` (what, whose) must be equal on both sides."""
+
+    def seal(self, plain: bytes, *, context: str) -> bytes:
+        """Encrypt and authenticate `plain`, bound to `context`."""
+
+    def open(self, sealed: bytes, *, context: str) -> bytes:
+        """Return the plain bytes. Raises BrokenSealError for every way to be wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSet:
+    """What the identity provider gave us for one signed-in person."""
+
+    access_token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    id_token: str | None = field(repr=False)
+    expires_at: datetime
+
+    def due_for_refresh(self, now: datetime, *, lead: timedelta) -> bool:
+        """Say whether less than `lead` of the access token's life is left."""
+        return now >= self.expires_at - lead
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRequest:
+    """Where to send the browser, and what must be remembered until it comes back."""
+
+    url: str = field(repr=False)
+    state: str = field(repr=False)
+    nonce: str = field(repr=False)
+    code_verifier: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What a sign-in must satisfy beyond the protocol; verified when asked for."""
+
+    prompt: str | None = None
+    max_age: timedelta | None = None
+    acr_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedIdentity:
+    """Claims of an ID token that passed every check, and the tokens that came with it."""
+
+    claims: Mapping[str, Any]
+    tokens: TokenSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutNotice:
+    """A verified back-channel logout token (OIDC Back-Channel Logout 2.4)."""
+
+    subject: str | None
+    sid: str | None
+    jti: str
+    issued_at: datetime
+
+
+class IdentityProvider(Protocol):
+    """One OpenID Provider that people sign in at. Each call may go over the network.
+
+    Raises IdentityProviderDownError if nobody answered (or only with 5xx), and
+    ProviderAnswerError if the answer breaks the protocol.
+    """
+
+    name: str
+
+    def authorization_request(self, *, redirect_uri: str, demands: Demands) -> AuthorizationRequest:
+        """Prepare a code + PKCE request with fresh state, nonce and verifier."""
+
+    def check_response_issuer(self, unverified_iss: str | None) -> None:
+        """Raise ProviderAnswerError unless the `iss` parameter is right (RFC 9207)."""
+
+    def redeem(
+        self,
+        code: str,
+        *,
+        redirect_uri: str,
+        code_verifier: str,
+        nonce: str,
+        demands: Demands,
+    ) -> VerifiedIdentity:
+        """Spend the code, once, and verify what comes back. StepUpFailedError if `demands` fail."""
+
+    def renew(self, tokens: TokenSet) -> TokenSet:
+        """Spend the refresh token.
+
+        Raises TokensRefusedError if it is refused, IdentityProviderDownError if nobody answered;
+        only the first means that the person must sign in again.
+        """
+
+    def revoke(self, tokens: TokenSet) -> None:
+        """Revoke the refresh token (RFC 7009) where the provider can; nothing where it cannot."""
+
+    def end_session_url(self, *, id_token: str | None, return_url: str, state: str) -> str | None:
+        """Return where RP-initiated logout goes, or None if the provider has no such place."""
+
+    def verify_logout_token(self, unverified: str) -> LogoutNotice:
+        """Check a back-channel logout token. Raises LogoutTokenError."""
+
+
+Waiter = Callable[[timedelta], None]
+"""Waits for about that long, or less if something happened."""
+
+LeaseKeeper = Callable[[Lease], AbstractContextManager[None]]
+"""Keeps a lease renewed while the block runs."""

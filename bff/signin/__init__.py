@@ -1,0 +1,1 @@
+"""Signing people in, their sessions, and the vault that keeps their tokens fresh."""
