@@ -1,0 +1,292 @@
+"""One identity provider, spoken to with Authlib's requests client, hardened where it is lenient."""
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.requests_client import OAuth2Session
+from joserfc import jws
+from joserfc.errors import JoseError
+
+from bff.adapters.http_client import guard, http_session
+from bff.adapters.provider_metadata import ProviderMetadata, fetch_json
+from bff.adapters.verified_tokens import TokenVerifier
+from bff.errors import (
+    IdentityProviderDownError,
+    ProviderAnswerError,
+    SignInDeniedError,
+    TokensRefusedError,
+)
+from bff.ports import (
+    AuthorizationRequest,
+    Clock,
+    Demands,
+    Entropy,
+    LogoutNotice,
+    TokenSet,
+    VerifiedIdentity,
+)
+
+DEFAULT_TOKEN_LIFE_S: Final = 300
+REVOKE_TIMEOUT_S: Final = 5
+WANTED_CLAIMS: Final = ("email", "given_name", "family_name", "name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRegistration:
+    """How we are registered at one provider, and what we ask it for."""
+
+    name: str
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    extra_parameters: tuple[tuple[str, str], ...] = ()
+    token_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"  # noqa: S105 - a method's name
+    userinfo: Literal["when_needed", "always", "never"] = "when_needed"
+
+
+class OpenIdClient:
+    """An IdentityProvider (ports) over HTTP."""
+
+    def __init__(
+        self, registration: ProviderRegistration, *, clock: Clock, entropy: Entropy
+    ) -> None:
+        self.name = registration.name
+        self._registration = registration
+        self._clock = clock
+        self._entropy = entropy
+        self.metadata = ProviderMetadata(registration.issuer, http=http_session(), clock=clock)
+        self._tokens = TokenVerifier(self.metadata, client_id=registration.client_id, clock=clock)
+
+    def authorization_request(self, *, redirect_uri: str, demands: Demands) -> AuthorizationRequest:
+        """Prepare a code + PKCE request with fresh state, nonce and verifier (RFC 7636)."""
+        state, nonce, verifier = (self._entropy.token() for _ in range(3))
+        asked: dict[str, str] = dict(self._registration.extra_parameters)
+        if demands.prompt:
+            asked["prompt"] = demands.prompt
+        if demands.max_age is not None:
+            asked["max_age"] = str(int(demands.max_age.total_seconds()))
+        if demands.acr_values:
+            asked["acr_values"] = " ".join(demands.acr_values)
+        url, _ = self._session().create_authorization_url(
+            self.metadata.endpoint("authorization_endpoint"),
+            state=state,
+            code_verifier=verifier,
+            redirect_uri=redirect_uri,
+            scope=" ".join(self._registration.scopes),
+            nonce=nonce,
+            **asked,
+        )
+        return AuthorizationRequest(url=url, state=state, nonce=nonce, code_verifier=verifier)
+
+    def check_response_issuer(self, unverified_iss: str | None) -> None:
+        """Raise ProviderAnswerError unless the `iss` parameter is right (RFC 9207 section 2.4)."""
+        promised = self.metadata.document().get("authorization_response_iss_parameter_supported")
+        if unverified_iss is None and promised is not True:
+            return
+        if unverified_iss != self.metadata.issuer:
+            raise ProviderAnswerError("authorization response: iss is missing or another's")
+
+    def redeem(
+        self,
+        code: str,
+        *,
+        redirect_uri: str,
+        code_verifier: str,
+        nonce: str,
+        demands: Demands,
+    ) -> VerifiedIdentity:
+        """Spend the code, once, and verify what comes back."""
+        try:
+            answer = self._token_request(
+                grant_type="authorization_code",
+                code=code,
+                redirect_uri=redirect_uri,
+                code_verifier=code_verifier,
+            )
+        except TokensRefusedError as error:
+            raise SignInDeniedError(error.detail) from error
+        if not isinstance(answer.get("id_token"), str):
+            raise ProviderAnswerError("token answer has no id_token")
+        claims = self._tokens.id_token(
+            answer["id_token"],
+            access_token=answer["access_token"],
+            nonce=nonce,
+            demands=demands,
+        )
+        tokens = self._token_set(answer, refresh_token=None, id_token=None)
+        return VerifiedIdentity(claims=self._with_userinfo(claims, tokens), tokens=tokens)
+
+    def renew(self, tokens: TokenSet) -> TokenSet:
+        """Spend the refresh token (RFC 6749 section 6)."""
+        if tokens.refresh_token is None:
+            raise TokensRefusedError("the provider gave no refresh token")
+        answer = self._token_request(grant_type="refresh_token", refresh_token=tokens.refresh_token)
+        self._check_same_person(answer, tokens)
+        return self._token_set(answer, refresh_token=tokens.refresh_token, id_token=tokens.id_token)
+
+    def revoke(self, tokens: TokenSet) -> None:
+        """Revoke the refresh token, or the access token if there is none (RFC 7009)."""
+        url = self.metadata.endpoint("revocation_endpoint")
+        if url is None:
+            return
+        hint = "refresh_token" if tokens.refresh_token else "access_token"
+        try:
+            answer = self._session().revoke_token(
+                url,
+                token=tokens.refresh_token or tokens.access_token,
+                token_type_hint=hint,
+                timeout=REVOKE_TIMEOUT_S,
+            )
+        except requests.RequestException as error:
+            raise IdentityProviderDownError(f"revocation: {type(error).__name__}") from None
+        if answer.status_code >= requests.codes.server_error:
+            raise IdentityProviderDownError(f"revocation: {answer.status_code}")
+        if answer.status_code != requests.codes.ok:
+            raise ProviderAnswerError(f"revocation: {answer.status_code}")
+
+    def end_session_url(self, *, id_token: str | None, return_url: str, state: str) -> str | None:
+        """Return where RP-initiated logout goes (OIDC RP-Initiated Logout 1.0), if anywhere."""
+        url = self.metadata.endpoint("end_session_endpoint")
+        if url is None:
+            return None
+        query = {
+            "client_id": self._registration.client_id,
+            "post_logout_redirect_uri": return_url,
+            "state": state,
+        }
+        if id_token:
+            query["id_token_hint"] = id_token
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
+
+    def verify_logout_token(self, unverified: str) -> LogoutNotice:
+        """Check a back-channel logout token."""
+        return self._tokens.logout_token(unverified)
+
+    def _session(self) -> OAuth2Session:
+        """Return a client of its own for each call: Authlib's keeps the last token on itself."""
+        return guard(
+            OAuth2Session(
+                client_id=self._registration.client_id,
+                client_secret=self._registration.client_secret,
+                token_endpoint_auth_method=self._registration.token_auth,
+                revocation_endpoint_auth_method=self._registration.token_auth,
+                code_challenge_method="S256",
+            )
+        )
+
+    def _token_request(self, **body: str) -> dict[str, Any]:
+        """POST to the token endpoint, exactly once, and sort the answer.
+
+        Raises TokensRefusedError for `invalid_grant` alone: every other refusal (a wrong client
+        secret, a scope taken away) is the operator's business and must not sign people out.
+        """
+        url = self.metadata.endpoint("token_endpoint")
+        return _sorted_answer(self._post(self._session(), str(url), body))
+
+    def _post(self, session: OAuth2Session, url: str, body: dict[str, str]) -> requests.Response:
+        try:
+            answer: requests.Response = session.request(
+                "POST",
+                url,
+                withhold_token=True,
+                data=body,
+                headers={"Accept": "application/json"},
+                auth=session.client_auth(self._registration.token_auth),
+                allow_redirects=False,
+            )
+        except (requests.RequestException, AuthlibBaseError) as error:
+            # No cause: requests' errors carry the prepared request with code and secret.
+            raise IdentityProviderDownError(f"token endpoint: {type(error).__name__}") from None
+        return answer
+
+    def _token_set(
+        self, answer: dict[str, Any], *, refresh_token: str | None, id_token: str | None
+    ) -> TokenSet:
+        life = answer.get("expires_in")
+        seconds = life if isinstance(life, int | float) and life > 0 else DEFAULT_TOKEN_LIFE_S
+        return TokenSet(
+            access_token=answer["access_token"],
+            refresh_token=_text(answer.get("refresh_token")) or refresh_token,
+            id_token=_text(answer.get("id_token")) or id_token,
+            expires_at=self._clock.now() + timedelta(seconds=seconds),
+        )
+
+    def _check_same_person(self, answer: dict[str, Any], tokens: TokenSet) -> None:
+        """OIDC Core 12.2: an ID token that comes with a refresh names the same person."""
+        raw = _text(answer.get("id_token"))
+        if raw is None:
+            return
+        claims = self._tokens.id_token(
+            raw, access_token=answer["access_token"], nonce=None, demands=Demands()
+        )
+        if tokens.id_token and claims["sub"] != _subject(tokens.id_token):
+            raise ProviderAnswerError("refresh: the ID token names another person")
+
+    def _with_userinfo(self, claims: dict[str, Any], tokens: TokenSet) -> dict[str, Any]:
+        url = self.metadata.endpoint("userinfo_endpoint")
+        policy = self._registration.userinfo
+        complete = all(claims.get(name) for name in WANTED_CLAIMS[:3])
+        if url is None or policy == "never" or (complete and policy == "when_needed"):
+            return claims
+        session = http_session()
+        session.headers["Authorization"] = f"Bearer {tokens.access_token}"
+        info = fetch_json(session, url)
+        if info.get("sub") != claims["sub"]:
+            # OIDC Core 5.3.2: else a stolen access token could lend its names to this session.
+            raise ProviderAnswerError("userinfo names another person")
+        return {**info, **claims}
+
+
+def _sorted_answer(response: requests.Response) -> dict[str, Any]:
+    """Return the answer of a token endpoint, or raise what it means."""
+    status = response.status_code
+    if status >= requests.codes.server_error or status == requests.codes.too_many_requests:
+        raise IdentityProviderDownError(
+            f"token endpoint: {status}", retry_after=_retry_after(response)
+        )
+    body: object = None
+    with contextlib.suppress(ValueError):
+        body = response.json()
+    if not isinstance(body, dict):
+        raise ProviderAnswerError(f"token endpoint: {status} without a JSON object")
+    if status == requests.codes.bad_request and body.get("error") == "invalid_grant":
+        raise TokensRefusedError("token endpoint: invalid_grant")
+    if status != requests.codes.ok:
+        raise ProviderAnswerError(f"token endpoint: {status} {str(body.get('error'))[:64]!r}")
+    if not isinstance(body.get("access_token"), str):
+        raise ProviderAnswerError("token answer has no access_token")
+    if str(body.get("token_type", "")).lower() != "bearer":
+        raise ProviderAnswerError("token answer is not of type Bearer")
+    return body
+
+
+def _retry_after(response: requests.Response) -> timedelta | None:
+    """Read `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3)."""
+    raw = response.headers.get("Retry-After", "")
+    if raw.isdigit():
+        return timedelta(seconds=min(int(raw), 3600))
+    with contextlib.suppress(ValueError, TypeError):
+        sent = parsedate_to_datetime(response.headers["Date"])
+        return max(timedelta(0), parsedate_to_datetime(raw) - sent)
+    return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _subject(verified_before: str) -> str | None:
+    """Return `sub` of an ID token that was verified when it came."""
+    try:
+        payload = jws.extract_compact(verified_before.encode()).payload
+        return _text(json.loads(payload).get("sub"))
+    except (JoseError, ValueError):
+        return None
