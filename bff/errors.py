@@ -8,6 +8,7 @@ BffError
 ├── AttemptUnknownError       a sign-in came back that this browser did not start, or too late
 ├── SignInDeniedError         the provider answered with an error, or the person cancelled
 ├── StepUpFailedError         the sign-in was older or weaker than what was asked for
+├── IssuerMixUpError          the answer to a sign-in comes from another provider than asked
 ├── ProviderAnswerError       the provider's answer breaks OpenID Connect; nobody is signed in
 ├── IdentityProviderDownError the provider did not answer; the session is kept
 ├── TokensRefusedError        the provider refused the refresh token; the session has ended
@@ -88,6 +89,13 @@ class StepUpFailedError(BffError):
 
     code = "step_up_failed"
     message = "Your sign-in is not recent or not strong enough for this. Please sign in again."
+
+
+class IssuerMixUpError(BffError):
+    """The `iss` of an authorization response is not the provider that was asked (RFC 9207)."""
+
+    code = "issuer_mismatch"
+    message = "The sign-in answer came from the wrong place. Please start again."
 
 
 class ProviderAnswerError(BffError):

@@ -1,7 +1,6 @@
 """What the services ask of the world outside; adapters keep these promises."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
@@ -145,6 +144,16 @@ class Sealer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What nearly every service stands on."""
+
+    store: Store
+    sealer: Sealer
+    clock: Clock
+    entropy: Entropy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenSet:
     """What the identity provider gave us for one signed-in person."""
 
@@ -208,7 +217,7 @@ class IdentityProvider(Protocol):
         """Prepare a code + PKCE request with fresh state, nonce and verifier."""
 
     def check_response_issuer(self, unverified_iss: str | None) -> None:
-        """Raise ProviderAnswerError unless the `iss` parameter is right (RFC 9207)."""
+        """Raise IssuerMixUpError unless the `iss` parameter is right (RFC 9207)."""
 
     def redeem(
         self,
@@ -236,10 +245,3 @@ class IdentityProvider(Protocol):
 
     def verify_logout_token(self, unverified: str) -> LogoutNotice:
         """Check a back-channel logout token. Raises LogoutTokenError."""
-
-
-Waiter = Callable[[timedelta], None]
-"""Waits for about that long, or less if something happened."""
-
-LeaseKeeper = Callable[[Lease], AbstractContextManager[None]]
-"""Keeps a lease renewed while the block runs."""

@@ -19,6 +19,7 @@ from bff.adapters.provider_metadata import ProviderMetadata, fetch_json
 from bff.adapters.verified_tokens import TokenVerifier
 from bff.errors import (
     IdentityProviderDownError,
+    IssuerMixUpError,
     ProviderAnswerError,
     SignInDeniedError,
     TokensRefusedError,
@@ -87,12 +88,12 @@ class OpenIdClient:
         return AuthorizationRequest(url=url, state=state, nonce=nonce, code_verifier=verifier)
 
     def check_response_issuer(self, unverified_iss: str | None) -> None:
-        """Raise ProviderAnswerError unless the `iss` parameter is right (RFC 9207 section 2.4)."""
+        """Raise IssuerMixUpError unless the `iss` parameter is right (RFC 9207 section 2.4)."""
         promised = self.metadata.document().get("authorization_response_iss_parameter_supported")
         if unverified_iss is None and promised is not True:
             return
         if unverified_iss != self.metadata.issuer:
-            raise ProviderAnswerError("authorization response: iss is missing or another's")
+            raise IssuerMixUpError("authorization response: iss is missing or another's")
 
     def redeem(
         self,

@@ -1,0 +1,181 @@
+"""What sign-in remembers, as sealed JSON in the store; one codec for all of it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Generic, NewType, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from bff.errors import BrokenSealError
+from bff.ports import Foundation, TokenSet
+
+SessionToken = NewType("SessionToken", str)
+"""The secret in the cookie: 256 random bits as base64url."""
+
+SessionKey = NewType("SessionKey", str)
+"""The hash of a SessionToken: names a session in the store and in logs, opens nothing."""
+
+R = TypeVar("R")
+
+
+class EndReason(StrEnum):
+    """Why a session ended, as the page is told."""
+
+    SIGNED_OUT = "signed_out"
+    REVOKED = "revoked"
+    PROVIDER_LOGOUT = "provider_logout"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    REPLACED = "replaced"
+
+
+class TransactionStatus(StrEnum):
+    """How far a popup or modal sign-in has come."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Surface(StrEnum):
+    """Where the sign-in happens: the page itself leaves, or a window beside it."""
+
+    REDIRECT = "redirect"
+    POPUP = "popup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who signed in: the provider's name and subject, and the claims that Genesys may see."""
+
+    provider: str
+    subject: str
+    pairwise: str
+    claims: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Return what to call this person."""
+        parts = (self.claims.get("given_name", ""), self.claims.get("family_name", ""))
+        joined = " ".join(part for part in parts if part)
+        return self.claims.get("name") or joined or self.claims.get("email", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserSession:
+    """One signed-in browser. Its tokens lie apart, in the vault."""
+
+    key: SessionKey
+    person: Person
+    created_at: datetime
+    seen_at: datetime
+    idle_limit: timedelta
+    absolute_limit: timedelta
+    provider_sid: str | None = None
+    auth_time: datetime | None = None
+    acr: str | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        """Return when it ends if nobody uses it again."""
+        return min(self.seen_at + self.idle_limit, self.created_at + self.absolute_limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultEntry:
+    """The tokens of one session.
+
+    `confirmed_at` is when the provider last vouched for this person; `spending_since` marks a
+    refresh token that may be spent; until `down_until` nobody asks the provider again.
+    """
+
+    provider: str
+    tokens: TokenSet
+    confirmed_at: datetime
+    fence: int = 0
+    spending_since: datetime | None = None
+    down_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A sign-in on its way: everything that the answer must fit."""
+
+    provider: str
+    browser: str = field(repr=False)
+    nonce: str = field(repr=False)
+    code_verifier: str = field(repr=False)
+    return_url: str
+    surface: Surface
+    transaction: str | None = None
+    prompt: str | None = None
+    max_age: timedelta | None = None
+    acr_values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """A popup sign-in as the waiting page sees it."""
+
+    browser: str = field(repr=False)
+    provider: str
+    return_url: str
+    status: TransactionStatus
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held(Generic[R]):
+    """A record and the version of its entry."""
+
+    record: R
+    version: int
+
+
+class Drawer(Generic[R]):
+    """Records of one kind, sealed in the store under `kind:name`."""
+
+    def __init__(self, kind: str, record: type[R], foundation: Foundation) -> None:
+        self._kind = kind
+        self._codec: TypeAdapter[R] = TypeAdapter(record)
+        self._store = foundation.store
+        self._sealer = foundation.sealer
+
+    def get(self, name: str) -> Held[R] | None:
+        """Return the record, or None. What does not open counts as absent: it was not ours."""
+        entry = self._store.get(self._key(name))
+        if entry is None:
+            return None
+        record = self._open(name, entry.value)
+        return None if record is None else Held(record=record, version=entry.version)
+
+    def put(self, name: str, record: R, *, ttl: timedelta) -> int:
+        """Write, whatever was there."""
+        return self._store.put(self._key(name), self._seal(name, record), ttl=ttl)
+
+    def replace(self, name: str, record: R, *, version: int, ttl: timedelta) -> int | None:
+        """Write only over `version`; None if it changed or went meanwhile."""
+        sealed = self._seal(name, record)
+        return self._store.replace(self._key(name), sealed, version=version, ttl=ttl)
+
+    def take(self, name: str) -> R | None:
+        """Return and remove the record, for one caller only."""
+        sealed = self._store.take(self._key(name))
+        return None if sealed is None else self._open(name, sealed)
+
+    def delete(self, name: str) -> bool:
+        """Remove the record; say whether there was one."""
+        return self._store.delete(self._key(name))
+
+    def _key(self, name: str) -> str:
+        return f"{self._kind}:{name}"
+
+    def _seal(self, name: str, record: R) -> bytes:
+        return self._sealer.seal(self._codec.dump_json(record), context=self._key(name))
+
+    def _open(self, name: str, sealed: bytes) -> R | None:
+        try:
+            return self._codec.validate_json(self._sealer.open(sealed, context=self._key(name)))
+        except (BrokenSealError, ValidationError):
+            return None

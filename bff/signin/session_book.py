@@ -1,0 +1,157 @@
+"""The sessions: begun at a sign-in, found by cookie, listed for a person, ended for a reason."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from bff.errors import SignInRequiredError
+from bff.ports import Foundation
+from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
+from bff.signin.records import (
+    BrowserSession,
+    Drawer,
+    EndReason,
+    Held,
+    Person,
+    SessionKey,
+    SessionToken,
+)
+from bff.signin.session_news import SessionEnded, announce
+
+log = logging.getLogger(__name__)
+
+EVERYONE: Final = "sessions"
+TOUCH_PAUSE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLimits:
+    """How long a session lasts unused, and at the most."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """What a sign-in established, before it is a session."""
+
+    person: Person
+    provider_sid: str | None
+    auth_time: datetime | None
+    acr: str | None
+
+
+class SessionBook:
+    """Every session there is. Ids are stored hashed; records are sealed."""
+
+    def __init__(self, foundation: Foundation, *, limits: SessionLimits) -> None:
+        self._store = foundation.store
+        self._drawer = Drawer("session", BrowserSession, foundation)
+        self._limits = limits
+        self._clock = foundation.clock
+        self._entropy = foundation.entropy
+
+    def new_token(self) -> SessionToken:
+        """Return a fresh secret; a session id is never taken over from before a sign-in."""
+        return SessionToken(self._entropy.token())
+
+    def begin(self, token: SessionToken, signed_in: SignedIn) -> BrowserSession:
+        """Open a session that `token` leads to."""
+        now = self._clock.now()
+        session = BrowserSession(
+            key=session_key(token),
+            person=signed_in.person,
+            created_at=now,
+            seen_at=now,
+            idle_limit=self._limits.idle,
+            absolute_limit=self._limits.absolute,
+            provider_sid=signed_in.provider_sid,
+            auth_time=signed_in.auth_time,
+            acr=signed_in.acr,
+        )
+        self._drawer.put(session.key, session, ttl=session.ends_at - now)
+        for group in _groups(session):
+            self._store.join(group, session.key, ttl=session.absolute_limit)
+        return session
+
+    def find(self, token: SessionToken | None) -> BrowserSession | None:
+        """Return the session behind a cookie, or None. Does not extend it."""
+        if token is None or len(token) != TOKEN_CHARS:
+            return None
+        return self.look_up(session_key(token))
+
+    def look_up(self, key: SessionKey) -> BrowserSession | None:
+        """Return the session of that key, or None. Does not extend it."""
+        held = self._held(key)
+        return None if held is None else held.record
+
+    def require(self, token: SessionToken | None) -> BrowserSession:
+        """Return the session and note that it is in use. Raises SignInRequiredError."""
+        if token is None or len(token) != TOKEN_CHARS:
+            raise SignInRequiredError("no session cookie")
+        held = self._held(session_key(token))
+        if held is None:
+            raise SignInRequiredError("no such session")
+        return self._touch(held)
+
+    def end(self, key: SessionKey, reason: EndReason) -> BrowserSession | None:
+        """End a session for everybody; None if it had ended before. Pages hear of it."""
+        held = self._drawer.get(key)
+        if not self._drawer.delete(key):
+            return None
+        session = None if held is None else held.record
+        for group in _groups(session) if session else (EVERYONE,):
+            self._store.leave(group, key)
+        announce(self._store, SessionEnded(key=key, reason=reason))
+        log.info("session %s ended: %s", key[:8], reason.value)
+        return session
+
+    def of_person(self, *, provider: str, subject: str) -> list[BrowserSession]:
+        """Return all live sessions of one person."""
+        return self._live(self._store.members(_person_group(provider, subject)))
+
+    def of_provider_session(self, *, provider: str, sid: str) -> list[BrowserSession]:
+        """Return the live sessions that began in one session at the provider."""
+        return self._live(self._store.members(_sid_group(provider, sid)))
+
+    def everyone(self) -> list[BrowserSession]:
+        """Return all live sessions, newest first."""
+        live = self._live(self._store.members(EVERYONE))
+        return sorted(live, key=lambda session: session.created_at, reverse=True)
+
+    def _held(self, key: SessionKey) -> Held[BrowserSession] | None:
+        held = self._drawer.get(key)
+        if held is None or self._clock.now() >= held.record.ends_at:
+            return None
+        return held
+
+    def _touch(self, held: Held[BrowserSession]) -> BrowserSession:
+        now = self._clock.now()
+        if now - held.record.seen_at < TOUCH_PAUSE:
+            return held.record
+        touched = replace(held.record, seen_at=now)
+        # If somebody else touched it meanwhile, theirs is as good; if it was ended, it stays so.
+        self._drawer.replace(touched.key, touched, version=held.version, ttl=touched.ends_at - now)
+        return touched
+
+    def _live(self, keys: Iterable[str]) -> list[BrowserSession]:
+        found = (self.look_up(SessionKey(key)) for key in keys)
+        return [session for session in found if session is not None]
+
+
+def _person_group(provider: str, subject: str) -> str:
+    return "person:" + hashed(provider, subject)
+
+
+def _sid_group(provider: str, sid: str) -> str:
+    return "provider-session:" + hashed(provider, sid)
+
+
+def _groups(session: BrowserSession) -> list[str]:
+    groups = [EVERYONE, _person_group(session.person.provider, session.person.subject)]
+    if session.provider_sid:
+        groups.append(_sid_group(session.person.provider, session.provider_sid))
+    return groups

@@ -1,0 +1,253 @@
+"""One sign-in from the first redirect to the session: what was asked must fit what is answered."""
+
+import hmac
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from bff.errors import (
+    AttemptUnknownError,
+    ProviderUnknownError,
+    RequestRefusedError,
+    SignInDeniedError,
+    TransactionUnknownError,
+)
+from bff.ports import Demands, Foundation, IdentityProvider, VerifiedIdentity
+from bff.signin.claims_map import mapped_claims
+from bff.signin.fingerprints import PairwiseSubjects, hashed
+from bff.signin.records import (
+    Attempt,
+    BrowserSession,
+    Drawer,
+    EndReason,
+    Person,
+    SessionToken,
+    Surface,
+    Transaction,
+    TransactionStatus,
+)
+from bff.signin.session_book import SessionBook, SignedIn
+from bff.signin.token_vault import TokenVault
+
+log = logging.getLogger(__name__)
+
+ATTEMPT_LIFE: Final = timedelta(minutes=10)
+SECTOR: Final = "genesys"
+PROMPTS: Final = frozenset({"none", "login", "select_account", "consent"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderDesk:
+    """A provider, what we demand of a sign-in there, and how its claims are called."""
+
+    provider: IdentityProvider
+    issuer: str
+    demands: Demands
+    claim_names: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a page wants when it sends somebody to sign in."""
+
+    return_url: str
+    surface: Surface = Surface.REDIRECT
+    provider: str | None = None
+    transaction: str | None = None
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The parameters of an authorization response, as they came."""
+
+    code: str | None = field(repr=False)
+    iss: str | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Established:
+    """A finished sign-in: the secret for the cookie, and the session behind it."""
+
+    token: SessionToken = field(repr=False)
+    session: BrowserSession
+
+
+class SignIn:
+    """Signs people in at one of several providers."""
+
+    def __init__(
+        self,
+        foundation: Foundation,
+        *,
+        desks: Mapping[str, ProviderDesk],
+        book: SessionBook,
+        vault: TokenVault,
+        subjects: PairwiseSubjects,
+        redirect_uri: str,
+    ) -> None:
+        self._attempts = Drawer("attempt", Attempt, foundation)
+        self._transactions = Drawer("transaction", Transaction, foundation)
+        self._desks = desks
+        self._book = book
+        self._vault = vault
+        self._subjects = subjects
+        self._redirect_uri = redirect_uri
+        self._entropy = foundation.entropy
+
+    def start(self, wish: Wish, *, browser: str) -> str:
+        """Remember an attempt of this browser; return the provider's URL to go to.
+
+        `browser` is the secret of the browser's attempt cookie. Raises ProviderUnknownError,
+        IdentityProviderDownError, ProviderAnswerError, RequestRefusedError.
+        """
+        if wish.transaction is not None:
+            wish = self._from_transaction(wish, browser)
+        name, desk = self._desk(wish.provider)
+        if wish.prompt is not None and wish.prompt not in PROMPTS:
+            raise RequestRefusedError("unknown prompt")
+        demands = replace(desk.demands, prompt=wish.prompt or desk.demands.prompt)
+        request = desk.provider.authorization_request(
+            redirect_uri=self._redirect_uri, demands=demands
+        )
+        attempt = Attempt(
+            provider=name,
+            browser=hashed(browser),
+            nonce=request.nonce,
+            code_verifier=request.code_verifier,
+            return_url=wish.return_url,
+            surface=wish.surface,
+            transaction=wish.transaction,
+            prompt=demands.prompt,
+            max_age=demands.max_age,
+            acr_values=demands.acr_values,
+        )
+        self._attempts.put(hashed(request.state), attempt, ttl=ATTEMPT_LIFE)
+        return request.url
+
+    def claim(self, unverified_state: str | None, *, browser: str | None) -> Attempt:
+        """Return the attempt that `state` names, once, if this browser started it.
+
+        Raises AttemptUnknownError: a stranger's answer in this browser is login CSRF.
+        """
+        attempt = self._attempts.take(hashed(unverified_state)) if unverified_state else None
+        if attempt is None or browser is None:
+            raise AttemptUnknownError("state is unknown, used or too old")
+        if not hmac.compare_digest(attempt.browser, hashed(browser)):
+            raise AttemptUnknownError("state belongs to another browser")
+        return attempt
+
+    def finish(
+        self, attempt: Attempt, answer: Answer, *, previous: SessionToken | None
+    ) -> Established:
+        """Turn the provider's answer into a session.
+
+        Raises IssuerMixUpError, SignInDeniedError, ProviderAnswerError, StepUpFailedError or
+        IdentityProviderDownError; nobody is signed in then, and nobody is signed out.
+        """
+        name, desk = self._desk(attempt.provider)
+        desk.provider.check_response_issuer(answer.iss)
+        if answer.error is not None or not answer.code:
+            raise SignInDeniedError(f"provider error: {(answer.error or 'no code')[:64]!r}")
+        identity = desk.provider.redeem(
+            answer.code,
+            redirect_uri=self._redirect_uri,
+            code_verifier=attempt.code_verifier,
+            nonce=attempt.nonce,
+            demands=Demands(
+                prompt=attempt.prompt, max_age=attempt.max_age, acr_values=attempt.acr_values
+            ),
+        )
+        person = self._person(name, desk, identity)
+        self._end_previous(previous, person)
+        token = self._book.new_token()
+        session = self._book.begin(token, _signed_in(person, identity))
+        self._vault.lock_away(session, identity.tokens)
+        self.note(attempt, code=None)
+        log.info("session %s began at %s", session.key[:8], name)
+        return Established(token=token, session=session)
+
+    def open_transaction(self, wish: Wish, *, browser: str) -> str:
+        """Prepare a sign-in beside the page; return the id that the page waits on."""
+        name, _ = self._desk(wish.provider)
+        transaction = Transaction(
+            browser=hashed(browser),
+            provider=name,
+            return_url=wish.return_url,
+            status=TransactionStatus.PENDING,
+        )
+        key = self._entropy.token(16)
+        self._transactions.put(key, transaction, ttl=ATTEMPT_LIFE)
+        return key
+
+    def transaction(self, key: str, *, browser: str | None) -> Transaction:
+        """Return how far a transaction of this browser is. Raises TransactionUnknownError."""
+        held = self._transactions.get(key)
+        if held is None or browser is None:
+            raise TransactionUnknownError("no such transaction")
+        if not hmac.compare_digest(held.record.browser, hashed(browser)):
+            raise TransactionUnknownError("transaction of another browser")
+        return held.record
+
+    def note(self, attempt: Attempt, *, code: str | None) -> None:
+        """Tell the page that waits, if one does: done, or failed with an error code."""
+        held = self._transactions.get(attempt.transaction) if attempt.transaction else None
+        if held is None or attempt.transaction is None:
+            return
+        status = TransactionStatus.DONE if code is None else TransactionStatus.FAILED
+        self._transactions.replace(
+            attempt.transaction,
+            replace(held.record, status=status, code=code),
+            version=held.version,
+            ttl=ATTEMPT_LIFE,
+        )
+
+    def _from_transaction(self, wish: Wish, browser: str) -> Wish:
+        known = self.transaction(wish.transaction or "", browser=browser)
+        return replace(wish, return_url=known.return_url, provider=known.provider)
+
+    def _desk(self, name: str | None) -> tuple[str, ProviderDesk]:
+        name = name or next(iter(self._desks))
+        desk = self._desks.get(name)
+        if desk is None:
+            raise ProviderUnknownError("no provider of that name")
+        return name, desk
+
+    def _person(self, name: str, desk: ProviderDesk, identity: VerifiedIdentity) -> Person:
+        subject = identity.claims["sub"]
+        return Person(
+            provider=name,
+            subject=subject,
+            pairwise=self._subjects.subject(sector=SECTOR, issuer=desk.issuer, subject=subject),
+            claims=mapped_claims(identity.claims, desk.claim_names),
+        )
+
+    def _end_previous(self, previous: SessionToken | None, person: Person) -> None:
+        """End what this browser had before: another person's pages are signed out, ours go on."""
+        session = self._book.find(previous)
+        if session is None:
+            return
+        same = session.person.pairwise == person.pairwise
+        self._vault.take(session.key)
+        self._book.end(session.key, EndReason.REPLACED if same else EndReason.SIGNED_OUT)
+
+
+def _signed_in(person: Person, identity: VerifiedIdentity) -> SignedIn:
+    claims = identity.claims
+    return SignedIn(
+        person=person,
+        provider_sid=_text(claims.get("sid")),
+        auth_time=_moment(claims.get("auth_time")),
+        acr=_text(claims.get("acr")),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
