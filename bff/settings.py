@@ -1,0 +1,415 @@
+"""Every setting: read once from the environment and an optional file, complete or refused."""
+
+import base64
+import binascii
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from bff.adapters.http_client import is_loopback_name
+from bff.errors import SettingsError
+
+PREFIX: Final = "BFF_"
+FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
+KEY_BYTES: Final = 32
+MIN_SECRET_CHARS: Final = 16
+NEW_KEY_HINT: Final = "make one with `messenger-bff keys new`"
+
+_MIN_DISTINCT_BYTES: Final = 12
+
+
+def decoded_key(text: SecretStr) -> bytes:
+    """Return the 32 bytes of a base64url or base64 key. Raises ValueError with what to do."""
+    raw = text.get_secret_value().strip().replace("-", "+").replace("_", "/").rstrip("=")
+    try:
+        key = base64.b64decode(raw + "=" * (-len(raw) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError(f"is not base64: {NEW_KEY_HINT}") from None
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"holds {len(key)} bytes instead of {KEY_BYTES}: {NEW_KEY_HINT}")
+    if len(set(key)) < _MIN_DISTINCT_BYTES:
+        raise ValueError(f"is too regular to be random: {NEW_KEY_HINT}")
+    return key
+
+
+def checked_secret(text: SecretStr) -> SecretStr:
+    """Refuse a secret that could be guessed."""
+    value = text.get_secret_value()
+    if len(value) < MIN_SECRET_CHARS or len(set(value)) < MIN_SECRET_CHARS // 2:
+        raise ValueError(f"is weak: use at least {MIN_SECRET_CHARS} random characters")
+    return text
+
+
+def checked_origin(url: str) -> str:
+    """Return a bare origin. http is for loopback names only."""
+    parts = urlsplit(url.strip())
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
+        raise ValueError(f"{url!r} is not an origin such as https://www.brand.example")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} has a path: an origin ends after the host and port")
+    if parts.scheme == "http" and not is_loopback_name(parts.hostname):
+        raise ValueError(f"{url!r} is not https: cookies and codes would travel in the open")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _seconds(value: object) -> object:
+    """Read plain digits as seconds; pydantic reads ISO 8601 (`PT15M`) and `HH:MM:SS` itself."""
+    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+
+
+class ProviderSettings(BaseModel):
+    """One identity provider that people sign in at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(description="issuer, to the letter as in its discovery document")
+    client_id: str = Field(min_length=1, description="our client id there")
+    client_secret: SecretStr = Field(description="our client secret there")
+    scopes: tuple[str, ...] = Field(
+        ("openid", "profile", "email", "offline_access"),
+        description="scopes asked for; without `offline_access` there may be no refresh token",
+    )
+    extra_parameters: dict[str, str] = Field(
+        default_factory=dict, description="further parameters of the authorization request"
+    )
+    prompt: Literal["none", "login", "select_account", "consent"] | None = Field(
+        None, description="`prompt` of each sign-in"
+    )
+    max_age: Duration | None = Field(
+        None, description="how old a sign-in at the provider may be; verified"
+    )
+    acr_values: tuple[str, ...] = Field((), description="accepted `acr` values; verified")
+    token_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
+        "client_secret_basic", description="how we authenticate at its token endpoint"
+    )
+    userinfo: Literal["when_needed", "always", "never"] = Field(
+        "when_needed", description="when to ask the userinfo endpoint for claims"
+    )
+    claims: dict[str, str] = Field(
+        default_factory=lambda: {
+            name: name for name in ("email", "given_name", "family_name", "name")
+        },
+        description="our claim → the provider's claim",
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer_is_safe(cls, value: str) -> str:
+        parts = urlsplit(value)
+        safe = parts.scheme == "https" or is_loopback_name(parts.hostname or "")
+        if not parts.hostname or not safe or parts.query or parts.fragment:
+            raise ValueError("must be an https URL without query (OIDC Discovery 1.0)")
+        return value
+
+    @field_validator("scopes")
+    @classmethod
+    def _openid_is_asked(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "openid" not in value:
+            raise ValueError("must contain openid")
+        return value
+
+
+class Settings(BaseSettings):
+    """All settings. Secrets have no default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    public_url: str = Field(description="origin under which browsers reach this service")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        description="origins of the pages that embed the Messenger, separated by commas"
+    )
+    store_url: str = Field(
+        "sqlite:///messenger-bff.sqlite3",
+        description="`sqlite:///FILE` (one process) or `redis://…`, `rediss://…`",
+    )
+    workers: int = Field(1, ge=1, le=64, description="processes of `serve`; more need Redis")
+    master_key: SecretStr = Field(description="32 bytes, base64: seals the key ring")
+    master_key_previous: SecretStr | None = Field(
+        None, description="the one before, while you change it"
+    )
+    pairwise_salt: SecretStr = Field(
+        description="32 bytes, base64: makes customer ids at Genesys; never change it"
+    )
+    providers: dict[str, ProviderSettings] = Field(
+        min_length=1,
+        description="identity providers by name, the first is the default: "
+        "`BFF_PROVIDERS__MAIN__ISSUER`, …",
+    )
+    genesys_client_id: str = Field(
+        min_length=1, description="client id that the Genesys OIDC integration uses with us"
+    )
+    genesys_client_secret: SecretStr = Field(description="its client secret")
+    genesys_redirect_uri: str | None = Field(
+        None, description="redirect URI of our codes; default `PUBLIC_URL/op/landing`"
+    )
+    access_token_life: Duration = Field(
+        timedelta(minutes=15),
+        ge=timedelta(seconds=10),
+        le=timedelta(days=1),
+        description="life of our access tokens: how soon a logout reaches Genesys",
+    )
+    session_absolute: Duration = Field(
+        timedelta(days=7), gt=timedelta(0), description="longest life of a session"
+    )
+    session_idle: Duration = Field(
+        timedelta(hours=12), gt=timedelta(0), description="life of a session that nobody uses"
+    )
+    renewal_lead: Duration = Field(
+        timedelta(seconds=60), description="renew the provider's tokens this long before expiry"
+    )
+    outage_grace: Duration = Field(
+        timedelta(minutes=15), description="how long codes are minted while the provider is down"
+    )
+    key_lifecycle: Duration = Field(
+        timedelta(days=30), ge=timedelta(minutes=1), description="age at which sealing keys rotate"
+    )
+    signing_key_lifecycle: Duration = Field(
+        timedelta(days=30), ge=timedelta(minutes=1), description="age at which signing keys rotate"
+    )
+    cross_site: bool = Field(
+        default=False, description="pages are on another site: `SameSite=None; Partitioned`"
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=8, description="proxies in front whose `X-Forwarded-*` are believed"
+    )
+    sign_ins_per_minute: int = Field(
+        30, ge=1, description="sign-ins that one address may start in a minute"
+    )
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="how much is logged"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _public_url_is_origin(cls, value: str) -> str:
+        return checked_origin(value)
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("is empty: name the pages that embed the Messenger")
+        return tuple(checked_origin(origin) for origin in value)
+
+    @field_validator("store_url")
+    @classmethod
+    def _store_is_known(cls, value: str) -> str:
+        if urlsplit(value).scheme not in {"sqlite", "redis", "rediss", "redis+sentinel"}:
+            raise ValueError("starts with none of sqlite:, redis:, rediss:")
+        return value
+
+    @field_validator("workers")
+    @classmethod
+    def _workers_fit_store(cls, value: int, info: ValidationInfo) -> int:
+        if value > 1 and str(info.data.get("store_url", "redis:")).startswith("sqlite:"):
+            raise ValueError(
+                "more than one process needs Redis (BFF_STORE_URL=redis://…): the embedded "
+                "store is one file on one machine and its news reach one process at once"
+            )
+        return value
+
+    @field_validator("master_key", "master_key_previous", "pairwise_salt")
+    @classmethod
+    def _keys_are_strong(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            decoded_key(value)
+        return value
+
+    @field_validator("pairwise_salt")
+    @classmethod
+    def _salt_is_its_own(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if value == info.data.get("master_key"):
+            raise ValueError("equals BFF_MASTER_KEY: one secret, one purpose")
+        return value
+
+    @field_validator("genesys_client_secret")
+    @classmethod
+    def _secret_is_strong(cls, value: SecretStr) -> SecretStr:
+        return checked_secret(value)
+
+    @field_validator("genesys_redirect_uri")
+    @classmethod
+    def _redirect_is_safe(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            checked_origin(f"{parts.scheme}://{parts.netloc}")
+        return value
+
+    @field_validator("session_idle")
+    @classmethod
+    def _idle_fits(cls, value: timedelta, info: ValidationInfo) -> timedelta:
+        if value > info.data.get("session_absolute", value):
+            raise ValueError("is longer than BFF_SESSION_ABSOLUTE")
+        return value
+
+    @property
+    def redirect_uri(self) -> str:
+        """Return where providers send browsers back."""
+        return self.public_url + "/auth/callback"
+
+    @property
+    def broker_issuer(self) -> str:
+        """Return the issuer that the Genesys OIDC integration is pointed at."""
+        return self.public_url + "/op"
+
+    @property
+    def broker_redirect_uri(self) -> str:
+        """Return the constant redirect URI of our codes."""
+        return self.genesys_redirect_uri or self.broker_issuer + "/landing"
+
+    @property
+    def embedded(self) -> bool:
+        """Say whether the store is the file on this machine."""
+        return self.store_url.startswith("sqlite:")
+
+    @property
+    def store_path(self) -> Path:
+        """Return the file of the embedded store."""
+        return Path(self.store_url.removeprefix("sqlite://").removeprefix("/"))
+
+    @property
+    def master_keys(self) -> tuple[bytes, ...]:
+        """Return the master key, and the previous one behind it if there is one."""
+        texts = (self.master_key, self.master_key_previous)
+        return tuple(decoded_key(text) for text in texts if text is not None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what `read` hands over, and nothing from behind its back."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @classmethod
+    def read(cls, env: Mapping[str, str] | None = None, *, file: Path | None = None) -> Self:
+        """Read the environment (first) and a TOML file (second).
+
+        Raises SettingsError whose detail names every missing, weak, unknown or contradictory
+        setting, each with what to do.
+        """
+        env = dict(os.environ) if env is None else env  # noqa: TID251 - this is the room
+        faults = _unknown_variables(env, cls.model_fields)
+        chosen = file or (Path(env[FILE_VARIABLE]) if env.get(FILE_VARIABLE) else None)
+        values: dict[str, Any] = {}
+        if chosen is not None:
+            values, problem = _from_file(cls, chosen)
+            faults += [problem] if problem else []
+        _merge(values, _from_environment(cls, env))
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            faults += [_sentence(fault) for fault in error.errors(include_url=False)]
+        else:
+            if not faults:
+                return settings
+        raise SettingsError("\n".join(faults))
+
+
+class _GivenEnvironment(EnvSettingsSource):
+    """The environment as an argument, so that a test need not touch the process's own."""
+
+    def __init__(self, settings_cls: type[BaseSettings], env: Mapping[str, str]) -> None:
+        self._given = {key.lower(): value for key, value in env.items()}
+        super().__init__(settings_cls)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._given
+
+
+def _from_environment(cls: type[BaseSettings], env: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        return _GivenEnvironment(cls, {k: v for k, v in env.items() if v != ""})()
+    except ValueError as error:
+        raise SettingsError(f"the environment is not readable: {error}") from None
+
+
+def _from_file(cls: type[BaseSettings], path: Path) -> tuple[dict[str, Any], str | None]:
+    if not path.is_file():
+        return {}, f"{FILE_VARIABLE}: there is no file {path}"
+    try:
+        return TomlConfigSettingsSource(cls, path)(), None
+    except ValueError as error:
+        return {}, f"{path}: {error}"
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Lay `over` on `base`, table by table."""
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = value
+
+
+def _unknown_variables(env: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """A misspelt setting would be a silent default."""
+    names = [PREFIX + name.upper() for name in known]
+    faults = []
+    for variable in sorted(env):
+        name = variable.upper().partition("__")[0]
+        if name.startswith(PREFIX) and name not in names and name != FILE_VARIABLE:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else "remove it"
+            faults.append(f"{variable} is no setting: {hint}")
+    return faults
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    name = PREFIX + "__".join(str(part) for part in fault["loc"]).upper()
+    if fault["type"] == "missing":
+        return f"{name} is missing: {_what(fault['loc'])}"
+    message = fault["msg"].removeprefix("Value error, ")
+    reads_on = message.startswith(("is ", "has ", "holds ", "equals ", "must "))
+    return f"{name} {message}" if reads_on else f"{name}: {message}"
+
+
+def _what(location: tuple[int | str, ...]) -> str:
+    """Return the description of a missing setting."""
+    model: type[BaseModel] = Settings if len(location) == 1 else ProviderSettings
+    field = model.model_fields[str(location[-1])]
+    needs_key = location[-1] in {"master_key", "pairwise_salt"}
+    return f"{field.description}{f' ({NEW_KEY_HINT})' if needs_key else ''}"

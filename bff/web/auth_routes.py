@@ -1,0 +1,243 @@
+"""The doors of sign-in: log in, come back, who am I, refresh, log out, and be told."""
+
+import json
+import queue
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+
+from bff.errors import (
+    BffError,
+    IdentityProviderDownError,
+    LogoutTokenError,
+    RateLimitedError,
+    RequestRefusedError,
+    SignInDeniedError,
+    SignInRequiredError,
+    StepUpFailedError,
+)
+from bff.signin.fingerprints import hashed
+from bff.signin.records import Attempt, BrowserSession, EndReason, Surface
+from bff.signin.return_path import return_url
+from bff.signin.session_news import Inbox
+from bff.signin.sign_in import Answer, Wish
+from bff.web import cookies, problems
+from bff.web.doorway import Services, services
+from bff.web.parameters import form, json_body, json_text, query
+
+bp = Blueprint("auth", __name__, url_prefix="/auth")
+
+FAILURE_FRAGMENT: Final = "messenger-auth-error"
+WINDOW: Final = timedelta(minutes=1)
+
+_GOES_BACK: Final = (SignInDeniedError, StepUpFailedError, IdentityProviderDownError)
+"""Failures after which the brand page goes on; all others stay on a page of ours."""
+
+
+@bp.get("/login")
+def login() -> ResponseReturnValue:
+    """Send the browser to the provider. Only a navigation may: a fetch learns the address."""
+    if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+        return "", 204
+    if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        raise SignInRequiredError("login was fetched instead of visited")
+    here = services()
+    _limit_sign_ins(here)
+    browser = cookies.browser_secret(request) or here.entropy.token()
+    wish = Wish(
+        return_url=_return_url(here, query("return_to"), query("origin")),
+        surface=_surface(query("surface")),
+        provider=query("provider"),
+        transaction=query("transaction"),
+        prompt=query("prompt"),
+    )
+    response = redirect(here.sign_in.start(wish, browser=browser), code=303)
+    cookies.set_browser(response, browser, cross_site=here.site.cross_site)
+    return response
+
+
+@bp.get("/callback")
+def callback() -> ResponseReturnValue:
+    """Take the provider's answer, and give the browser its session."""
+    here = services()
+    answer = Answer(code=query("code"), iss=query("iss"), error=query("error"))
+    attempt = here.sign_in.claim(query("state"), browser=cookies.browser_secret(request))
+    try:
+        done = here.sign_in.finish(attempt, answer, previous=cookies.session_token(request))
+    except BffError as error:
+        return _failed(here, attempt, error)
+    if attempt.surface is Surface.POPUP:
+        html = render_template("signed_in.html", transaction=attempt.transaction or "")
+        response = make_response(html)
+    else:
+        response = redirect(attempt.return_url, code=303)
+    cookies.set_session(response, done.token, cross_site=here.site.cross_site)
+    return response
+
+
+@bp.get("/session")
+def session() -> ResponseReturnValue:
+    """Say who this is and until when. Looking does not extend the session."""
+    here = services()
+    found = here.book.find(cookies.session_token(request))
+    answer: dict[str, Any] = {
+        "signed_in": found is not None,
+        "login_url": problems.login_url(),
+        "server_now_ms": int(here.clock.now().timestamp() * 1000),
+    }
+    if found is not None:
+        answer |= _about(here, found)
+        answer["expires_at"] = found.ends_at.isoformat()
+    return jsonify(answer)
+
+
+@bp.post("/refresh")
+def refresh() -> ResponseReturnValue:
+    """Keep this browser signed in. It learns until when; it never sees a token."""
+    here = services()
+    found = here.book.require(cookies.session_token(request))
+    here.vault.confirm(found)
+    return jsonify({"expires_at": found.ends_at.isoformat()})
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    """Sign out here, and say where the provider wants the browser to go for its part."""
+    here = services()
+    body = json_body()
+    target = _return_url(here, json_text(body, "return_to"), json_text(body, "origin"))
+    url = here.sign_out.here(cookies.session_token(request), return_url=target)
+    response = jsonify({"logout_url": url})
+    cookies.drop_session(response, cross_site=here.site.cross_site)
+    return response
+
+
+@bp.get("/logged-out")
+def logged_out() -> ResponseReturnValue:
+    """Come back from the provider's logout, to the page that asked for it."""
+    here = services()
+    target = here.sign_out.return_url(query("state"))
+    return redirect(target or here.site.allowed_origins[0] + "/", code=303)
+
+
+@bp.post("/backchannel-logout")
+@bp.post("/backchannel-logout/<name>", endpoint="backchannel_logout")
+def backchannel_logout(name: str | None = None) -> ResponseReturnValue:
+    """End what the provider says has ended (OIDC Back-Channel Logout 2.5 to 2.8)."""
+    here = services()
+    name = name or next(iter(here.providers))
+    provider = here.providers.get(name)
+    token = form("logout_token")
+    if provider is None or not token:
+        raise LogoutTokenError("no logout_token, or no such provider")
+    here.sign_out.by_provider(name, provider.verify_logout_token(token))
+    return "", 200
+
+
+@bp.post("/transactions")
+def open_transaction() -> ResponseReturnValue:
+    """Prepare a sign-in in a window of its own; the page waits on the id."""
+    here = services()
+    _limit_sign_ins(here)
+    body = json_body()
+    browser = cookies.browser_secret(request) or here.entropy.token()
+    wish = Wish(
+        return_url=_return_url(here, json_text(body, "return_to"), json_text(body, "origin")),
+        provider=json_text(body, "provider"),
+    )
+    key = here.sign_in.open_transaction(wish, browser=browser)
+    where = urlencode({"surface": Surface.POPUP.value, "transaction": key})
+    response = jsonify({"id": key, "url": f"{problems.login_url()}?{where}"})
+    response.status_code = 201
+    cookies.set_browser(response, browser, cross_site=here.site.cross_site)
+    return response
+
+
+@bp.get("/transactions/<key>")
+def transaction(key: str) -> ResponseReturnValue:
+    """Say how far a sign-in in a window is."""
+    known = services().sign_in.transaction(key, browser=cookies.browser_secret(request))
+    return jsonify({"status": known.status.value, "code": known.code})
+
+
+@bp.get("/events")
+def events() -> ResponseReturnValue:
+    """Tell an open page when its session ends. 204 stops an EventSource for good."""
+    here = services()
+    found = here.book.find(cookies.session_token(request))
+    if found is None:
+        return "", 204
+    response = Response(_stream(here, found), mimetype="text/event-stream")
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def _stream(here: Services, found: BrowserSession) -> Iterator[str]:
+    with here.news.inbox(found.key) as inbox:
+        yield "retry: 2000\n\n"
+        # It may have ended between the look-up and the subscription.
+        if here.book.look_up(found.key) is None:
+            yield _event("session_ended", {"reason": EndReason.EXPIRED.value})
+            return
+        yield _event("session", {"signed_in": True} | _about(here, found))
+        yield from _news(here, found, inbox)
+
+
+def _news(here: Services, found: BrowserSession, inbox: Inbox) -> Iterator[str]:
+    """Yield until the session ends. The page comes back by itself when the stream just stops."""
+    while True:
+        try:
+            ended = inbox.get(timeout=here.site.heartbeat.total_seconds())
+        except queue.Empty:
+            if here.book.look_up(found.key) is None:
+                yield _event("session_ended", {"reason": EndReason.EXPIRED.value})
+                return
+            yield ": still here\n\n"
+            continue
+        if ended is not None and ended.reason is not EndReason.REPLACED:
+            yield _event("session_ended", {"reason": ended.reason.value})
+        return
+
+
+def _event(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _about(here: Services, found: BrowserSession) -> dict[str, str]:
+    return {
+        "person": here.subjects.page_tag(found.person.pairwise),
+        "name": found.person.name,
+        "email": found.person.claims.get("email", ""),
+    }
+
+
+def _failed(here: Services, attempt: Attempt, error: BffError) -> ResponseReturnValue:
+    """Let the page go on without a session, and with a code that it has a sentence for."""
+    here.sign_in.note(attempt, code=error.code)
+    if attempt.surface is Surface.POPUP or not isinstance(error, _GOES_BACK):
+        raise error
+    problems.write_down(error)
+    base = attempt.return_url.partition("#")[0]
+    return redirect(f"{base}#{FAILURE_FRAGMENT}={quote(error.code)}", code=303)
+
+
+def _return_url(here: Services, path: str | None, origin: str | None) -> str:
+    return return_url(path, origin=origin, allowed=here.site.allowed_origins)
+
+
+def _surface(name: str | None) -> Surface:
+    try:
+        return Surface(name or Surface.REDIRECT.value)
+    except ValueError as error:
+        raise RequestRefusedError("unknown surface") from error
+
+
+def _limit_sign_ins(here: Services) -> None:
+    address = hashed(request.remote_addr or "")
+    count = here.store.count(f"sign-ins:{address}", window=WINDOW)
+    if count.value > here.site.sign_ins_per_minute:
+        raise RateLimitedError("sign-ins of one address", retry_after=count.resets_in)

@@ -1,0 +1,85 @@
+"""The two cookies: the session, and the browser that started a sign-in."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from flask import Request, Response
+
+from bff.errors import CookieTossedError
+from bff.signin.fingerprints import TOKEN_CHARS
+from bff.signin.records import SessionToken
+from bff.signin.sign_in import ATTEMPT_LIFE
+
+SESSION: Final = "__Host-bff"
+BROWSER: Final = "__Host-bff-browser"
+
+
+def session_token(request: Request) -> SessionToken | None:
+    """Return the session cookie. Raises CookieTossedError if there is more than one."""
+    value = _only(request, SESSION)
+    return None if value is None else SessionToken(value)
+
+
+def browser_secret(request: Request) -> str | None:
+    """Return what ties a sign-in to this browser, if it has it and it is of our making."""
+    value = _only(request, BROWSER)
+    return value if value is not None and len(value) == TOKEN_CHARS else None
+
+
+def set_session(response: Response, token: SessionToken, *, cross_site: bool) -> None:
+    """Give the browser its session; gone with the browser, never readable by script."""
+    _set(response, SESSION, token, same_site="None" if cross_site else "Strict")
+
+
+def drop_session(response: Response, *, cross_site: bool) -> None:
+    """Take the session cookie away."""
+    same_site = "None" if cross_site else "Strict"
+    _set(response, SESSION, "", same_site=same_site, life=timedelta(0))
+
+
+def set_browser(response: Response, secret: str, *, cross_site: bool) -> None:
+    """Tie sign-ins to this browser.
+
+    Lax, because the provider's redirect back is a navigation from another site, with which a
+    Strict cookie does not travel.
+    """
+    same_site = "None" if cross_site else "Lax"
+    _set(response, BROWSER, secret, same_site=same_site, life=ATTEMPT_LIFE)
+
+
+def _set(
+    response: Response,
+    name: str,
+    value: str,
+    *,
+    same_site: str,
+    life: timedelta | None = None,
+) -> None:
+    # `__Host-` makes browsers refuse it without Secure, with Domain, or on another path, so a
+    # sibling subdomain cannot plant one (RFC 6265bis section 4.1.3.2).
+    response.set_cookie(
+        name,
+        value,
+        max_age=life,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite=same_site,
+        partitioned=same_site == "None",
+    )
+
+
+def _only(request: Request, name: str) -> str | None:
+    found = list(_values(request.headers.get("Cookie", ""), name))
+    if len(found) > 1:
+        raise CookieTossedError(f"{len(found)} cookies named {name}")
+    return found[0] if found and found[0] else None
+
+
+def _values(header: str, name: str) -> Iterator[str]:
+    """Yield each value that the header gives `name`; Werkzeug would keep only the first."""
+    for pair in header.split(";"):
+        key, _, value = pair.strip().partition("=")
+        if key == name:
+            yield value.strip('"')

@@ -1,0 +1,54 @@
+"""What the doors need, gathered once at the start and found by every request."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, cast
+
+from flask import current_app
+
+from bff.broker.provider import Broker
+from bff.ports import Clock, Entropy, IdentityProvider, Store
+from bff.signin.fingerprints import PairwiseSubjects
+from bff.signin.session_book import SessionBook
+from bff.signin.session_news import NewsDesk
+from bff.signin.sign_in import SignIn
+from bff.signin.sign_out import SignOut
+from bff.signin.token_vault import TokenVault
+
+EXTENSION: Final = "messenger-bff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteRules:
+    """Who may ask, from where, and how cookies are set."""
+
+    public_url: str
+    allowed_origins: tuple[str, ...]
+    cross_site: bool
+    sign_ins_per_minute: int
+    heartbeat: timedelta = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every service that a door may call."""
+
+    site: SiteRules
+    store: Store
+    clock: Clock
+    entropy: Entropy
+    sign_in: SignIn
+    sign_out: SignOut
+    book: SessionBook
+    vault: TokenVault
+    news: NewsDesk
+    subjects: PairwiseSubjects
+    broker: Broker
+    providers: Mapping[str, IdentityProvider]
+    close: Callable[[], None]
+
+
+def services() -> Services:
+    """Return the services of the running application."""
+    return cast("Services", current_app.extensions[EXTENSION])

@@ -1,0 +1,75 @@
+"""Who may ask what: origins, the CSRF header, and headers that keep answers private."""
+
+from typing import Final
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from bff.errors import CsrfRefusedError, OriginRefusedError
+from bff.web.doorway import SiteRules, services
+
+CSRF_HEADER: Final = "X-CSRF"
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+SERVER_TO_SERVER: Final = frozenset(
+    {
+        "auth.backchannel_logout",
+        "provider.token",
+        "provider.revoke",
+        "provider.userinfo",
+    }
+)
+"""Doors that no browser page calls; each authenticates its caller by itself."""
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+
+
+def install(app: Flask, site: SiteRules) -> None:
+    """Put the guard before every door, also those that somebody adds later."""
+    CORS(
+        app,
+        resources={r"/(auth|messenger)/.*": {"origins": list(site.allowed_origins)}},
+        supports_credentials=True,
+        allow_headers=["Content-Type", CSRF_HEADER],
+        methods=["GET", "POST"],
+        expose_headers=["Retry-After"],
+        max_age=600,
+        # An origin is compared to the letter: flask-cors would read some texts as patterns.
+        intercept_exceptions=True,
+    )
+    app.before_request(_check)
+    app.after_request(_keep_private)
+
+
+def _check() -> None:
+    """Refuse a request that changes something unless our page sent it.
+
+    A form on another site cannot set the header; a script there fails the preflight; the list
+    of origins stands behind both (OWASP: custom header with origin check).
+    """
+    if request.method in SAFE_METHODS or request.endpoint is None:
+        return
+    if request.endpoint in SERVER_TO_SERVER:
+        return
+    site = services().site
+    origin = request.headers.get("Origin")
+    if origin not in {site.public_url, *site.allowed_origins}:
+        raise OriginRefusedError(f"origin {str(origin)[:100]!r}")
+    if request.headers.get(CSRF_HEADER) != "1":
+        raise CsrfRefusedError("header is missing")
+
+
+def _keep_private(response: Response) -> Response:
+    """No cache keeps an answer about a person; no page of ours is framed or leaks its address."""
+    if request.endpoint != "plugin.script" and request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+        response.vary.update(("Cookie", "Origin"))
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = PAGE_POLICY
+        response.headers["X-Frame-Options"] = "DENY"
+    return response

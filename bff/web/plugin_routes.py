@@ -1,0 +1,45 @@
+"""The doors of the plugin: its script, and a fresh code whenever Messenger asks."""
+
+from datetime import timedelta
+from typing import Final
+
+from flask import Blueprint, jsonify, request, send_from_directory
+from flask.typing import ResponseReturnValue
+
+from bff.resources import static_folder
+from bff.web import cookies
+from bff.web.doorway import services
+
+bp = Blueprint("plugin", __name__)
+
+SCRIPT_LIFE: Final = timedelta(minutes=5)
+
+
+@bp.get("/static/messenger-auth.js")
+def script() -> ResponseReturnValue:
+    """Serve the plugin. Any page may load it: it holds no secret and knows nobody."""
+    response = send_from_directory(
+        static_folder(), "messenger-auth.js", max_age=int(SCRIPT_LIFE.total_seconds())
+    )
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+@bp.post("/messenger/code")
+def mint_code() -> ResponseReturnValue:
+    """Mint a single-use code for Genesys. It leaves in this body only, never in a URL."""
+    here = services()
+    session = here.book.require(cookies.session_token(request))
+    here.vault.confirm(session)
+    minted = here.broker.mint(session.key)
+    return jsonify(
+        {
+            "authCode": minted.code,
+            "redirectUri": minted.redirect_uri,
+            "codeVerifier": minted.code_verifier,
+            "nonce": minted.nonce,
+            "iss": minted.issuer,
+            "expiresIn": int(minted.life.total_seconds()),
+        }
+    )

@@ -1,0 +1,121 @@
+"""How every refusal is answered: one table, JSON for scripts, a page for people."""
+
+import logging
+import math
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Final
+
+from flask import Flask, Response, jsonify, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from bff import errors
+from bff.web.doorway import services
+
+log = logging.getLogger(__name__)
+
+STATUS: Final[dict[type[errors.BffError], int]] = {
+    errors.StoreDownError: 503,
+    errors.BrokenSealError: 400,
+    errors.SignInRequiredError: 401,
+    errors.AttemptUnknownError: 400,
+    errors.SignInDeniedError: 403,
+    errors.StepUpFailedError: 403,
+    errors.IssuerMixUpError: 400,
+    errors.ProviderAnswerError: 502,
+    errors.IdentityProviderDownError: 503,
+    errors.TokensRefusedError: 401,
+    errors.LogoutTokenError: 400,
+    errors.ReturnPathError: 400,
+    errors.ProviderUnknownError: 404,
+    errors.TransactionUnknownError: 404,
+    errors.OriginRefusedError: 403,
+    errors.CsrfRefusedError: 403,
+    errors.CookieTossedError: 400,
+    errors.RequestRefusedError: 400,
+    errors.RateLimitedError: 429,
+    errors.CodeRefusedError: 400,
+    errors.RefreshRefusedError: 400,
+}
+
+RETRY_AFTER: Final = timedelta(seconds=2)
+_WITH_RETRY: Final = frozenset({429, 503})
+
+
+def install(app: Flask) -> None:
+    """Answer every failure of every door here."""
+    app.register_error_handler(errors.BffError, answer)
+    app.register_error_handler(HTTPException, _http_answer)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def answer(error: errors.BffError) -> Response:
+    """Return what the caller may know; write down the rest."""
+    status = write_down(error)
+    response = _shaped(error.code, error.message, status)
+    if status in _WITH_RETRY:
+        wait = error.retry_after or RETRY_AFTER
+        response.headers["Retry-After"] = str(max(1, math.ceil(wait.total_seconds())))
+    return response
+
+
+def write_down(error: errors.BffError) -> int:
+    """Log the private half of an error; return its status."""
+    status = STATUS.get(type(error), 500)
+    level = logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+    log.log(level, "%s %s: %s: %s", request.method, request.path, error.code, error.detail)
+    return status
+
+
+def login_url() -> str:
+    """Return where a page sends somebody to sign in."""
+    return services().site.public_url + "/auth/login"
+
+
+def wants_page() -> bool:
+    """Say whether a person is looking: a navigation, not a script's fetch."""
+    mode = request.headers.get("Sec-Fetch-Mode")
+    if mode is not None:
+        return mode == "navigate"
+    return "text/html" in request.headers.get("Accept", "")
+
+
+def page(title: str, message: str, *, code: str, status: int, back: str | None = None) -> Response:
+    """Return a page that says what happened and what to do."""
+    home = back or services().site.allowed_origins[0] + "/"
+    html = render_template(
+        "problem.html", title=title, message=message, code=code, home=home, login=login_url()
+    )
+    return make_response(html, status)
+
+
+def _shaped(code: str, message: str, status: int) -> Response:
+    if wants_page():
+        return page(_title(status), message, code=code, status=status)
+    body = {"code": code, "message": message}
+    if status == HTTPStatus.UNAUTHORIZED:
+        body["login_url"] = login_url()
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _title(status: int) -> str:
+    if status in _WITH_RETRY:
+        return "Please try again in a moment"
+    return "This did not work" if status != HTTPStatus.NOT_FOUND else "There is nothing here"
+
+
+def _http_answer(error: HTTPException) -> Response:
+    """Answer what Flask itself refuses (404, 405, 413 …) in the same shape."""
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status < HTTPStatus.BAD_REQUEST:
+        return make_response(error.get_response())
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    return _shaped(code, f"{HTTPStatus(status).phrase}.", status)
+
+
+def _unexpected(error: Exception) -> Response:
+    """Answer a fault of ours: the log has the trace, the answer nothing of it."""
+    log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _shaped(errors.BffError.code, errors.BffError.message, 500)
