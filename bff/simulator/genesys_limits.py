@@ -32,6 +32,15 @@ TYPING: Final = Limit(name="typing", count=1, window=timedelta(seconds=5))
 PLATFORM_REQUESTS: Final = Limit(name="platform", count=300, window=timedelta(minutes=1))
 
 
+class TooFast(Exception):  # noqa: N818 - it is an answer on the wire, not a fault of ours
+    """A client exceeded a limit."""
+
+    def __init__(self, wait: timedelta, what: str) -> None:
+        super().__init__(what)
+        self.wait = wait
+        self.what = what
+
+
 class Windows:
     """Counts what was admitted, for each limit and key. Not thread-safe: its owner locks."""
 
@@ -49,6 +58,12 @@ class Windows:
             return admitted[0] + limit.window - now
         admitted.append(now)
         return None
+
+    def admit(self, limit: Limit, key: str) -> None:
+        """Admit one more. Raises TooFast if there is no room."""
+        wait = self.wait(limit, key)
+        if wait is not None:
+            raise TooFast(wait, limit.name)
 
     def forget(self, key: str) -> None:
         """Drop the counts of `key`."""
