@@ -35,6 +35,16 @@ class Connection:
     session_id: str | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class SocketCounters:
+    """What happened on sockets so far."""
+
+    configured_guest: int = 0
+    configured_authenticated: int = 0
+    unauthorized: int = 0
+    stepped_up: int = 0
+
+
 class WebMessaging:
     """The guest API: sessions, connections, messages, presence, limits."""
 
@@ -48,6 +58,7 @@ class WebMessaging:
         entropy: Entropy,
     ) -> None:
         self.book = SessionBook(clock, entropy, life=settings().session_life)
+        self.counters = SocketCounters()
         self.connections: dict[str, Connection] = {}
         self._settings = settings
         self._desk = desk
@@ -133,6 +144,10 @@ class WebMessaging:
         session = self.book.by_id(session_id)
         return None if session is None else list(reversed(session.messages))
 
+    def reset_counters(self) -> None:
+        """Count from nought again."""
+        self.counters = SocketCounters()
+
     def admit_history(self, session_id: str) -> timedelta | None:
         """Count one more look at the history; return how long to wait if it is one too many."""
         return self._windows.wait(limits.HISTORY, session_id)
@@ -189,6 +204,7 @@ class WebMessaging:
             deliveries.append(Delivery(connection=name, frame=closing, closes=True))
             session.connections.remove(name)
         session.identity = identity
+        self.counters.stepped_up += 1
         deliveries += self._attach(
             connection, session, request, is_new=False, cleared_existing=existing is not None
         )
@@ -213,6 +229,7 @@ class WebMessaging:
         try:
             return self._desk.identity_of(code)
         except PlatformRefusal as refusal:
+            self.counters.unauthorized += 1
             raise FrameRefused(ErrorCode.UNAUTHORIZED, "User is unauthorized") from refusal
 
     def _must_begin(self, session: GuestSession | None, request: SocketRequest) -> bool:
@@ -236,6 +253,10 @@ class WebMessaging:
     ) -> list[Delivery]:
         deliveries = self._make_room(connection, session)
         connection.token = request.token
+        if session.identity is None:
+            self.counters.configured_guest += 1
+        else:
+            self.counters.configured_authenticated += 1
         connection.session_id = session.session_id
         answer = self._session_answer(
             session, request, is_new=is_new, cleared_existing=cleared_existing
