@@ -51,8 +51,7 @@ def client_for(url: str) -> redis.Redis:
             retry_on_timeout=False,
             # No greeting and no client library name: a connection is ready when it is made.
             protocol=2,
-            lib_name=None,
-            lib_version=None,
+            driver_info=None,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             decode_responses=False,
         )

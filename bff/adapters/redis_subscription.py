@@ -3,7 +3,6 @@
 import threading
 import time
 from datetime import timedelta
-from types import TracebackType
 from typing import Any, Final, Self
 
 import redis
@@ -114,11 +113,6 @@ class RedisSubscription:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()

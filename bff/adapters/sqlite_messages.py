@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
-from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from bff.adapters.sqlite_connections import SqliteConnections
@@ -79,12 +78,7 @@ class SqliteSubscription:
         """Return itself."""
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
 
