@@ -325,13 +325,20 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @classmethod
-    def read(cls, env: Mapping[str, str] | None = None, *, file: Path | None = None) -> Self:
-        """Read the environment (first) and a TOML file (second).
+    def read(
+        cls,
+        env: Mapping[str, str] | None = None,
+        *,
+        file: Path | None = None,
+        over: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Read the environment (first; `over` before it) and a TOML file (second).
 
         Raises SettingsError whose detail names every missing, weak, unknown or contradictory
         setting, each with what to do.
         """
         env = dict(os.environ) if env is None else env  # noqa: TID251 - this is the room
+        env = {**env, **(over or {})}
         faults = _unknown_variables(env, cls.model_fields)
         chosen = file or (Path(env[FILE_VARIABLE]) if env.get(FILE_VARIABLE) else None)
         values: dict[str, Any] = {}

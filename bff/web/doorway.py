@@ -8,6 +8,8 @@ from typing import Final, cast
 from flask import current_app
 
 from bff.broker.provider import Broker
+from bff.broker.signing_keys import SigningKeys
+from bff.crypto.keyring import KeyRing
 from bff.ports import Clock, Entropy, IdentityProvider, Store
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.session_book import SessionBook
@@ -27,6 +29,7 @@ class SiteRules:
     allowed_origins: tuple[str, ...]
     cross_site: bool
     sign_ins_per_minute: int
+    trusted_proxies: int = 0
     heartbeat: timedelta = timedelta(seconds=15)
 
 
@@ -45,6 +48,8 @@ class Services:
     news: NewsDesk
     subjects: PairwiseSubjects
     broker: Broker
+    key_ring: KeyRing
+    signing_keys: SigningKeys
     providers: Mapping[str, IdentityProvider]
     close: Callable[[], None]
 

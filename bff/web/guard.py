@@ -21,6 +21,9 @@ SERVER_TO_SERVER: Final = frozenset(
 )
 """Doors that no browser page calls; each authenticates its caller by itself."""
 
+CACHED: Final = frozenset({"plugin.script", "static"})
+"""Doors whose answers are the same for everybody."""
+
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -64,7 +67,7 @@ def _check() -> None:
 
 def _keep_private(response: Response) -> Response:
     """No cache keeps an answer about a person; no page of ours is framed or leaks its address."""
-    if request.endpoint != "plugin.script" and request.endpoint != "static":
+    if request.endpoint not in CACHED:
         response.headers["Cache-Control"] = "no-store"
         response.vary.update(("Cookie", "Origin"))
     response.headers.setdefault("Referrer-Policy", "no-referrer")

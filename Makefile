@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+DEMO ?=
+
+.PHONY: help demo test e2e lint format wheel clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.runs ## Run everything on this machine; DEMO="--fast" for lives of seconds
+	@$(BIN)/messenger-bff demo $(DEMO)
+
+test: $(VENV)/.tests ## Install what the tests need, then run them all
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+e2e: $(VENV)/.tests ## Only the journeys in real browsers
+	$(BIN)/python -m pytest e2e $(ARGS)
+
+lint: $(VENV)/.tests ## Style, types, floors, the script's types and size
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd tests/plugin && npx --no-install tsc --project tsconfig.json
+	cd tests/plugin && node size.mjs
+
+format: $(VENV)/.tests ## Bring the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(VENV)/.tests ## Build the wheel into dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean: ## Remove what was built and installed here
+	rm -rf $(VENV) dist build e2e/artifacts tests/*/node_modules
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runs: $(VENV)/.made pyproject.toml
+	@echo "Installing messenger-bff into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.made pyproject.toml tests/rigs/package-lock.json tests/plugin/package-lock.json .ci/install-test-parts
+	@echo "Installing messenger-bff with everything for its tests into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
+	@.ci/install-test-parts
+	@touch $@ $(VENV)/.runs

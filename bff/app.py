@@ -1,0 +1,48 @@
+"""The Flask application: services in, doors open."""
+
+import logging
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from bff.resources import static_folder, templates_folder
+from bff.web import (
+    auth_routes,
+    guard,
+    health_routes,
+    plugin_routes,
+    problems,
+    provider_routes,
+    provider_server,
+)
+from bff.web.doorway import EXTENSION, Services
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(services: Services) -> Flask:
+    """Return the application. Needs nothing from the environment."""
+    # At DEBUG these write tokens and verifiers into the log.
+    for chatty in ("authlib", "urllib3", "redis", "requests"):
+        logging.getLogger(chatty).setLevel(logging.INFO)
+    app = Flask("bff", static_folder=str(static_folder()), template_folder=str(templates_folder()))
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.extensions[EXTENSION] = services
+    hops = services.site.trusted_proxies
+    if hops:
+        # Only as many hops as the operator named; without any, X-Forwarded-* is a stranger's word.
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # Werkzeug's documented way
+            app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops
+        )
+    problems.install(app)
+    guard.install(app, services.site)
+    provider_server.install(app)
+    for blueprint in (
+        auth_routes.bp,
+        plugin_routes.bp,
+        provider_routes.bp,
+        health_routes.bp,
+    ):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,200 @@
+"""`messenger-bff check`: everything that can be known before the first customer comes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+from pydantic import SecretStr
+
+from bff.adapters.http_client import http_session
+from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
+from bff.adapters.system import SystemEntropy
+from bff.errors import BffError
+from bff.ports import Clock
+from bff.settings import PREFIX, ProviderSettings, Settings
+from bff.wiring import open_ring, open_store
+
+SKEW_WARNING: Final = timedelta(seconds=5)
+SKEW_FAULT: Final = timedelta(seconds=30)
+
+
+class Verdict(StrEnum):
+    """How a finding is meant."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at; `fix` says what to do unless it is fine."""
+
+    verdict: Verdict
+    what: str
+    fix: str = ""
+
+
+def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Yield a finding for each setting, the keys, the origins, the store and each provider."""
+    yield from _settings(settings)
+    yield from _origins(settings)
+    yield from _store(settings, clock)
+    for name, provider in settings.providers.items():
+        yield from _provider(name, provider, clock)
+
+
+def _settings(settings: Settings) -> Iterator[Finding]:
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name != "providers":
+            yield _ok(f"{PREFIX}{name.upper()} = {_shown(value)}")
+    yield _ok("keys: 32 bytes each, random enough, one purpose each")
+    if settings.master_key_previous is not None:
+        yield Finding(
+            verdict=Verdict.WARNING,
+            what="BFF_MASTER_KEY_PREVIOUS is set",
+            fix="run `messenger-bff keys list` once, then remove it: the ring is resealed by then",
+        )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "(set)"
+    if isinstance(value, str):
+        # A store URL may carry a password.
+        parts = urlsplit(value)
+        return value.replace(f":{parts.password}@", ":…@") if parts.password else value
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return "(not set)" if value is None else str(value)
+
+
+def _origins(settings: Settings) -> Iterator[Finding]:
+    ours = _site(settings.public_url)
+    for origin in settings.allowed_origins:
+        if _site(origin) == ours or settings.cross_site:
+            yield _ok(f"origin {origin}")
+        else:
+            yield Finding(
+                verdict=Verdict.FAULT,
+                what=f"origin {origin} is on another site than {settings.public_url}",
+                fix="its pages will not send our SameSite=Strict cookie: serve this service from "
+                "a subdomain of that site, or set BFF_CROSS_SITE=true and accept what browsers "
+                "do to third-party cookies",
+            )
+
+
+def _site(origin: str) -> tuple[str, str]:
+    """Return scheme and the last two labels: right for most sites, a hint for the others."""
+    parts = urlsplit(origin)
+    return parts.scheme, ".".join((parts.hostname or "").split(".")[-2:])
+
+
+def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    entropy = SystemEntropy()
+
+    def look() -> None:
+        store = open_store(settings, clock=clock, entropy=entropy)
+        try:
+            store.ping()
+            ring = open_ring(settings, store, clock=clock, entropy=entropy)
+            ring.open(ring.seal(b"check", context="check"), context="check")
+        finally:
+            store.close()
+
+    kind = "SQLite file" if settings.embedded else "Redis"
+    fix = "check BFF_STORE_URL, that it is reachable, and that BFF_MASTER_KEY is the right one"
+    yield _tried(f"store: {kind} answers, the key ring opens and seals", look, fix)
+
+
+def _provider(name: str, provider: ProviderSettings, clock: Clock) -> Iterator[Finding]:
+    http = http_session()
+    metadata = ProviderMetadata(provider.issuer, http=http, clock=clock)
+    where = f"provider {name}"
+    fix = (
+        f"{PREFIX}PROVIDERS__{name.upper()}__ISSUER must equal `issuer` in the document at "
+        f"{provider.issuer.rstrip('/')}{WELL_KNOWN}, to the letter, and be reachable from here"
+    )
+    discovery = _tried(
+        f"{where}: discovery document names {provider.issuer}", metadata.document, fix
+    )
+    yield discovery
+    if discovery.verdict is not Verdict.OK:
+        return
+    yield _tried(f"{where}: signing keys are readable", metadata.keys, "ask its operator")
+    yield from _abilities(where, metadata, provider)
+    yield _skew(where, provider, http, clock)
+
+
+def _abilities(
+    where: str, metadata: ProviderMetadata, provider: ProviderSettings
+) -> Iterator[Finding]:
+    document = metadata.document()
+    methods = document.get("code_challenge_methods_supported", ["S256"])
+    scopes = document.get("scopes_supported")
+    if "S256" not in methods:
+        yield Finding(
+            verdict=Verdict.FAULT,
+            what=f"{where}: PKCE S256 is not offered",
+            fix="switch it on there; sign-in without it is not supported",
+        )
+    if isinstance(scopes, list) and not set(provider.scopes) <= set(scopes):
+        missing = " ".join(sorted(set(provider.scopes) - set(scopes)))
+        yield Finding(
+            verdict=Verdict.WARNING,
+            what=f"{where}: scope {missing} is not offered",
+            fix="without a refresh token a logout there reaches us by back channel only",
+        )
+    if not document.get("backchannel_logout_supported"):
+        yield Finding(
+            verdict=Verdict.WARNING,
+            what=f"{where}: no back-channel logout",
+            fix="a sign-out there is noticed at the next renewal only",
+        )
+    for endpoint in ("revocation_endpoint", "end_session_endpoint"):
+        if metadata.endpoint(endpoint) is None:
+            yield Finding(
+                verdict=Verdict.WARNING,
+                what=f"{where}: no {endpoint}",
+                fix="signing out ends our session, but not everything there",
+            )
+
+
+def _skew(where: str, provider: ProviderSettings, http: requests.Session, clock: Clock) -> Finding:
+    """Compare our clock with the `Date` of an answer; half the round trip is forgiven."""
+    before = clock.now()
+    try:
+        answer = http.get(provider.issuer.rstrip("/") + WELL_KNOWN, allow_redirects=False)
+        theirs = parsedate_to_datetime(answer.headers["Date"])
+    except (requests.RequestException, KeyError, ValueError):
+        return Finding(
+            verdict=Verdict.WARNING, what=f"{where}: its clock is not told", fix="nothing to do"
+        )
+    after = clock.now()
+    # `Date` has whole seconds.
+    skew = max(before - theirs - timedelta(seconds=1), theirs - after, timedelta(0))
+    said = f"{where}: clocks differ by {skew.total_seconds():.0f} s"
+    if skew < SKEW_WARNING:
+        return _ok(said)
+    verdict = Verdict.FAULT if skew >= SKEW_FAULT else Verdict.WARNING
+    return Finding(verdict=verdict, what=said, fix="synchronise this machine's clock (NTP)")
+
+
+def _tried(what: str, look: Callable[[], object], fix: str) -> Finding:
+    try:
+        look()
+    except BffError as error:
+        return Finding(
+            verdict=Verdict.FAULT, what=f"{what}: {error.code} ({error.detail})", fix=fix
+        )
+    return _ok(what)
+
+
+def _ok(what: str) -> Finding:
+    return Finding(verdict=Verdict.OK, what=what)

@@ -1,0 +1,188 @@
+"""The only room that knows every adapter: settings in, services out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from bff.adapters.openid_client import OpenIdClient, ProviderRegistration
+from bff.adapters.redis_store import RedisStore
+from bff.adapters.sqlite_store import SqliteStore
+from bff.adapters.system import SystemClock, SystemEntropy
+from bff.broker.provider import Broker, BrokerClient, Principal
+from bff.broker.signing_keys import SigningKeys
+from bff.crypto.keyring import KeyRing
+from bff.errors import SignInRequiredError
+from bff.ports import Clock, Demands, Entropy, Foundation, Store
+from bff.settings import ProviderSettings, Settings, decoded_key
+from bff.signin.fingerprints import PairwiseSubjects
+from bff.signin.records import SessionKey
+from bff.signin.session_book import SessionBook, SessionLimits
+from bff.signin.session_news import NewsDesk
+from bff.signin.sign_in import ProviderDesk, SignIn
+from bff.signin.sign_out import REVOCATION_LIFE, SignOut
+from bff.signin.token_vault import TokenVault, VaultPolicy
+from bff.web.doorway import Services, SiteRules
+
+AT_REST: Final = "at-rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Vouches to the broker for a session: it lives, and its provider still knows the person."""
+
+    book: SessionBook
+    vault: TokenVault
+
+    def vouch(self, session_key: str) -> Principal:
+        """Return who this is. Does not extend the session.
+
+        Raises SignInRequiredError if the session is over, IdentityProviderDownError if the
+        provider has been silent for longer than the outage grace.
+        """
+        session = self.book.look_up(SessionKey(session_key))
+        if session is None:
+            raise SignInRequiredError("the session behind this grant has ended")
+        self.vault.confirm(session)
+        return Principal(
+            subject=session.person.pairwise,
+            claims=session.person.claims,
+            auth_time=session.auth_time,
+            acr=session.acr,
+        )
+
+
+def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
+    """Open the store that the settings name."""
+    if settings.embedded:
+        return SqliteStore(settings.store_path, clock=clock, entropy=entropy)
+    return RedisStore(settings.store_url)
+
+
+def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:
+    """Open the ring that seals what is stored.
+
+    Its keys stay openable longer than anything they sealed can live: the longest session, or
+    a revocation that waits for its provider.
+    """
+    return KeyRing(
+        store,
+        purpose=AT_REST,
+        master_keys=settings.master_keys,
+        clock=clock,
+        entropy=entropy,
+        rotate_after=settings.key_lifecycle,
+        keep_for=max(settings.session_absolute, REVOCATION_LIFE) + timedelta(hours=1),
+    )
+
+
+def build(
+    settings: Settings, *, clock: Clock | None = None, entropy: Entropy | None = None
+) -> Services:
+    """Build every service. Opens the store; asks no provider yet."""
+    clock = clock or SystemClock()
+    entropy = entropy or SystemEntropy()
+    store = open_store(settings, clock=clock, entropy=entropy)
+    ring = open_ring(settings, store, clock=clock, entropy=entropy)
+    foundation = Foundation(store=store, sealer=ring, clock=clock, entropy=entropy)
+    desks = {
+        name: _desk(name, provider, clock=clock, entropy=entropy)
+        for name, provider in settings.providers.items()
+    }
+    providers = {name: desk.provider for name, desk in desks.items()}
+    subjects = PairwiseSubjects(decoded_key(settings.pairwise_salt))
+    book = SessionBook(
+        foundation,
+        limits=SessionLimits(idle=settings.session_idle, absolute=settings.session_absolute),
+    )
+    vault = TokenVault(
+        foundation,
+        book=book,
+        providers=providers,
+        policy=VaultPolicy(lead=settings.renewal_lead, outage_grace=settings.outage_grace),
+    )
+    news = NewsDesk(store, clock=clock)
+    signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
+
+    def close() -> None:
+        news.close()
+        store.close()
+
+    return Services(
+        site=_site(settings),
+        store=store,
+        clock=clock,
+        entropy=entropy,
+        sign_in=SignIn(
+            foundation,
+            desks=desks,
+            book=book,
+            vault=vault,
+            subjects=subjects,
+            redirect_uri=settings.redirect_uri,
+        ),
+        sign_out=SignOut(
+            foundation,
+            book=book,
+            vault=vault,
+            providers=providers,
+            logged_out_url=settings.public_url + "/auth/logged-out",
+        ),
+        book=book,
+        vault=vault,
+        news=news,
+        subjects=subjects,
+        broker=_broker(settings, foundation, Witness(book, vault), signing_keys),
+        key_ring=ring,
+        signing_keys=signing_keys,
+        providers=providers,
+        close=close,
+    )
+
+
+def _broker(
+    settings: Settings, foundation: Foundation, witness: Witness, signing_keys: SigningKeys
+) -> Broker:
+    client = BrokerClient(
+        client_id=settings.genesys_client_id,
+        client_secret=settings.genesys_client_secret.get_secret_value(),
+        redirect_uri=settings.broker_redirect_uri,
+    )
+    return Broker(
+        foundation,
+        issuer=settings.broker_issuer,
+        client=client,
+        witness=witness,
+        signing_keys=signing_keys,
+        access_token_life=settings.access_token_life,
+    )
+
+
+def _site(settings: Settings) -> SiteRules:
+    return SiteRules(
+        public_url=settings.public_url,
+        allowed_origins=settings.allowed_origins,
+        cross_site=settings.cross_site,
+        sign_ins_per_minute=settings.sign_ins_per_minute,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _desk(name: str, provider: ProviderSettings, *, clock: Clock, entropy: Entropy) -> ProviderDesk:
+    registration = ProviderRegistration(
+        name=name,
+        issuer=provider.issuer,
+        client_id=provider.client_id,
+        client_secret=provider.client_secret.get_secret_value(),
+        scopes=provider.scopes,
+        extra_parameters=tuple(provider.extra_parameters.items()),
+        token_auth=provider.token_auth,
+        userinfo=provider.userinfo,
+    )
+    return ProviderDesk(
+        provider=OpenIdClient(registration, clock=clock, entropy=entropy),
+        issuer=provider.issuer,
+        demands=Demands(
+            prompt=provider.prompt, max_age=provider.max_age, acr_values=provider.acr_values
+        ),
+        claim_names=provider.claims,
+    )
