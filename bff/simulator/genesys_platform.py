@@ -45,7 +45,7 @@ def platform_token() -> ResponseReturnValue:
         raise PlatformRefusal(400, "The grant type is not supported.")
     return jsonify(
         access_token=state.entropy.token(32),
-        token_type="bearer",
+        token_type="bearer",  # noqa: S106 - the name of a scheme
         expires_in=int(client.token_life.total_seconds()) - 1,
     )
 
