@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bff.crypto.sealed_drawer import Drawer, Held
 from bff.errors import SignInRequiredError
 from bff.ports import Foundation
 from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
 from bff.signin.records import (
     BrowserSession,
-    Drawer,
     EndReason,
-    Held,
     Person,
     SessionKey,
     SessionToken,

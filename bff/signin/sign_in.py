@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from bff.crypto.sealed_drawer import Drawer
 from bff.errors import (
     AttemptUnknownError,
     ProviderUnknownError,
@@ -20,7 +21,6 @@ from bff.signin.fingerprints import PairwiseSubjects, hashed
 from bff.signin.records import (
     Attempt,
     BrowserSession,
-    Drawer,
     EndReason,
     Person,
     SessionToken,

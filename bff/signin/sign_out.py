@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from bff.crypto.sealed_drawer import Drawer
 from bff.errors import BffError, LogoutTokenError
 from bff.ports import Foundation, IdentityProvider, LogoutNotice, TokenSet
 from bff.signin.fingerprints import hashed
-from bff.signin.records import BrowserSession, Drawer, EndReason, SessionKey, SessionToken
+from bff.signin.records import BrowserSession, EndReason, SessionKey, SessionToken
 from bff.signin.session_book import SessionBook
 from bff.signin.token_vault import TokenVault
 

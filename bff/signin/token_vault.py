@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bff.crypto.sealed_drawer import Drawer, Held
 from bff.errors import (
     BffError,
     IdentityProviderDownError,
@@ -17,9 +18,7 @@ from bff.ports import Foundation, IdentityProvider, Lease, TokenSet
 from bff.signin.lease_keeping import kept
 from bff.signin.records import (
     BrowserSession,
-    Drawer,
     EndReason,
-    Held,
     SessionKey,
     VaultEntry,
 )
