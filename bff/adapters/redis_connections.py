@@ -55,6 +55,9 @@ def client_for(url: str) -> redis.Redis:
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             decode_responses=False,
         )
+        # Made and dropped: a connection that is not dialled yet refuses unknown options already.
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError):
         raise SettingsError("the Redis URL is not of the form redis://host:port/0") from None
     if decided := sorted(_DECIDED_HERE & query.keys()):

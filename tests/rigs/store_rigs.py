@@ -1,11 +1,12 @@
 """Both stores for tests, and a hand that moves their time forward."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 from hand_clock import HandClock
 from redis_server import RedisServer
@@ -75,6 +76,24 @@ def redis_rig(server: RedisServer) -> StoreRig:
         forward=forward,
         another=another,
     )
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One server for all tests that leave it as they found it."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StoreRig]:
+    """Each store, empty. A `conftest.py` that wants it imports it."""
+    if request.param == "sqlite":
+        made = sqlite_rig(tmp_path)
+    else:
+        made = redis_rig(request.getfixturevalue("redis_server"))
+    yield made
+    made.store.close()
 
 
 def age_redis(url: str, duration: timedelta) -> None:
