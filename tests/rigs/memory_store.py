@@ -52,6 +52,7 @@ class MemorySubscription:
 
     def close(self) -> None:
         self._store.forget(self)
+        self.lose()
 
     def __enter__(self) -> Self:
         return self
@@ -192,7 +193,7 @@ class MemoryStore:
             pass
 
     def close(self) -> None:
-        """Nothing is open."""
+        self.down = True
 
     def forget(self, subscription: MemorySubscription) -> None:
         with self._lock:
