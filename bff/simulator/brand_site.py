@@ -1,0 +1,63 @@
+"""The demo's brand page: a small shop with the Messenger in it, as a customer of ours has one."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Flask, render_template
+from flask.typing import ResponseReturnValue
+
+from bff.resources import static_folder, templates_folder
+from bff.simulator.genesys_settings import DEMO_DEPLOYMENT
+
+COLOURS: Final = (("Moss", "#5d6b4a"), ("Oat", "#cdbfa3"), ("Slate", "#5b6770"))
+FACTS: Final = (
+    ("Wool", "100 % lambswool from the Pennines, spun in Yorkshire"),
+    ("Size", "140 × 190 cm, 1.2 kg"),
+    ("Care", "Brush when dry, wash at 30 °C, dry flat"),
+    ("Delivery", "Two to three working days, free over 50 £"),
+)
+ORDERS: Final = (
+    ("FT-20931", "Hollin blanket, moss", "On its way", "Arrives tomorrow"),
+    ("FT-20418", "Ribbed wool socks, two pairs", "Delivered", "3 October"),
+    ("FT-19877", "Cedar blocks, box of twelve", "Delivered", "14 August"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrandSettings:
+    """Where the brand page finds the others; the addresses are the browser's."""
+
+    bff_url: str
+    genesys_url: str
+    deployment_id: str = DEMO_DEPLOYMENT
+    name: str = "Fern & Thread"
+    # Without it the page has the Messenger alone: for tests that bring their own AuthProvider.
+    with_plugin: bool = True
+
+
+def create_brand_site(settings: BrandSettings) -> Flask:
+    """Return the shop: `/` and `/orders` with our plugin, `/naive` with the forum's."""
+    app = Flask(
+        "brand",
+        template_folder=str(templates_folder() / "simulator"),
+        static_folder=str(static_folder() / "simulator"),
+        static_url_path="/static",
+    )
+
+    def page(template: str, **words: Any) -> str:
+        plugin = "ours" if settings.with_plugin else "none"
+        return render_template(template, **{"settings": settings, "plugin": plugin, **words})
+
+    @app.get("/")
+    def product() -> ResponseReturnValue:
+        return page("brand_product.html", colours=COLOURS, facts=FACTS)
+
+    @app.get("/orders")
+    def orders() -> ResponseReturnValue:
+        return page("brand_orders.html", orders=ORDERS)
+
+    @app.get("/naive")
+    def naive() -> ResponseReturnValue:
+        return page("brand_product.html", colours=COLOURS, facts=FACTS, plugin="naive")
+
+    return app
