@@ -1,0 +1,81 @@
+"""OIDC Back-Channel Logout 2.6: one broken rule is enough to refuse a logout token."""
+
+from datetime import timedelta
+
+import pytest
+from bff_rig import BffRig, Browser, error_of
+from werkzeug.test import TestResponse
+
+from bff.simulator.provider_tokens import LogoutDefect
+
+HARMLESS = {defect for defect in LogoutDefect if defect.value == "replayed"}
+
+
+def deliver(browser: Browser, token: str) -> TestResponse:
+    return browser.client.post("/auth/backchannel-logout", data={"logout_token": token})
+
+
+def token_for(bff: BffRig, *defects: LogoutDefect) -> str:
+    return bff.provider.provider.logout_token("brand", subject="c-20417", defects=defects)
+
+
+@pytest.mark.parametrize("defect", sorted(set(LogoutDefect) - HARMLESS))
+def test_a_broken_token_ends_no_session(bff: BffRig, defect: LogoutDefect) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+
+    response = deliver(browser, token_for(bff, defect))
+
+    assert (response.status_code, error_of(response)) == (400, "logout_token_refused")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert browser.signed_in
+
+
+def test_a_good_token_ends_the_session(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+
+    response = deliver(browser, token_for(bff))
+
+    assert response.status_code == 200
+    assert not browser.signed_in
+
+
+def test_a_token_works_once(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    token = token_for(bff)
+    deliver(browser, token)
+    browser.sign_in()
+
+    replay = deliver(browser, token)
+
+    assert error_of(replay) == "logout_token_refused"
+    assert browser.signed_in
+
+
+def test_an_id_token_is_no_logout_token(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    session = bff.services.book.everyone()[0]
+    tokens = bff.services.vault.live_tokens(session)
+
+    response = deliver(browser, tokens.id_token or "")
+
+    assert error_of(response) == "logout_token_refused"
+
+
+def test_a_token_that_is_used_late_is_refused(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    token = token_for(bff)
+    bff.clock.advance(timedelta(minutes=6))
+
+    assert deliver(browser, token).status_code == 400
+
+
+@pytest.mark.parametrize("body", [{}, {"logout_token": ""}, {"logout_token": "a.b.c"}])
+def test_junk_is_refused(bff: BffRig, body: dict[str, str]) -> None:
+    response = bff.browser().client.post("/auth/backchannel-logout", data=body)
+
+    assert response.status_code == 400

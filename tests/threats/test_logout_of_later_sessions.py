@@ -1,0 +1,59 @@
+"""A back-channel logout ends what was meant: not the next sign-in, not the other device."""
+
+from datetime import timedelta
+
+from bff_rig import BffRig, Browser
+from werkzeug.test import TestResponse
+
+
+def deliver(browser: Browser, token: str) -> TestResponse:
+    return browser.client.post("/auth/backchannel-logout", data={"logout_token": token})
+
+
+def test_a_sign_in_after_the_logout_lives(bff: BffRig) -> None:
+    browser = bff.browser()
+    token = bff.provider.provider.logout_token("brand", subject="c-20417")
+    bff.clock.advance(timedelta(seconds=2))
+    browser.sign_in()
+
+    response = deliver(browser, token)
+
+    assert response.status_code == 200
+    assert browser.signed_in
+
+
+def test_sid_ends_one_device(bff: BffRig) -> None:
+    laptop, phone = bff.browser(), bff.browser()
+    laptop.sign_in()
+    phone.sign_in()
+    newest = bff.services.book.look_up(bff.key_of(phone))  # type: ignore[arg-type]
+    assert newest is not None
+    token = bff.provider.provider.logout_token("brand", subject="c-20417", sid=newest.provider_sid)
+
+    deliver(laptop, token)
+
+    assert laptop.signed_in
+    assert not phone.signed_in
+
+
+def test_subject_alone_ends_every_device_of_that_person_only(bff: BffRig) -> None:
+    laptop, phone, other = bff.browser(), bff.browser(), bff.browser()
+    laptop.sign_in()
+    phone.sign_in()
+    other.sign_in("zoe")
+
+    deliver(laptop, bff.provider.provider.logout_token("brand", subject="c-20417"))
+
+    assert [laptop.signed_in, phone.signed_in, other.signed_in] == [False, False, True]
+
+
+def test_a_sid_of_another_person_ends_nothing(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    session = bff.services.book.look_up(bff.key_of(browser))  # type: ignore[arg-type]
+    assert session is not None
+    token = bff.provider.provider.logout_token("brand", subject="c-20533", sid=session.provider_sid)
+
+    deliver(browser, token)
+
+    assert browser.signed_in

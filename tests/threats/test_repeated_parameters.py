@@ -1,0 +1,15 @@
+"""RFC 6749 section 3.1: a parameter that comes twice is refused, whichever was meant."""
+
+import pytest
+from bff_rig import BffRig, error_of
+
+
+@pytest.mark.parametrize("name", ["code", "state", "iss", "error"])
+def test_a_callback_with_two_of_a_kind_is_refused(bff: BffRig, name: str) -> None:
+    browser = bff.browser()
+    answer = browser.at_provider(browser.start())
+
+    response = browser.get(f"{answer}&{name}=x&{name}=y")
+
+    assert (response.status_code, error_of(response)) == (400, "request_refused")
+    assert bff.provider.provider.tally["token"] == 0
