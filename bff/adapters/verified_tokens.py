@@ -156,13 +156,13 @@ class TokenVerifier:
         now = self._clock.now().timestamp()
         leeway = LEEWAY.total_seconds()
         issued = _number(claims.get("iat"))
-        expires = _number(claims.get("exp", now))
+        expires = _number(claims.get("exp"))
         if issued is None or issued > now + leeway:
             return "iat is missing or lies in the future"
         if issued < now - LOGOUT_TOKEN_MAX_AGE.total_seconds():
             return "iat is too old"
         if expires is None or expires < now - leeway:
-            return "exp has passed"
+            return "exp is missing or has passed"
         return None
 
 

@@ -34,7 +34,7 @@ class VaultPolicy:
     """When to renew, how long to wait for others, how long an outage is forgiven."""
 
     lead: timedelta = timedelta(seconds=60)
-    lease: timedelta = timedelta(seconds=10)
+    lease: timedelta = timedelta(seconds=5)
     patience: timedelta = timedelta(seconds=45)
     down_pause: timedelta = timedelta(seconds=2)
     outage_grace: timedelta = timedelta(minutes=15)

@@ -1,0 +1,173 @@
+"""Everything around a BFF on one machine: a provider, Genesys, a brand page, settings."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from bff.ports import Clock, Entropy
+from bff.simulator.brand_site import BrandSettings, create_brand_site
+from bff.simulator.genesys_app import create_genesys
+from bff.simulator.genesys_settings import GenesysSettings, OidcIntegration
+from bff.simulator.genesys_state import GenesysState, genesys_of
+from bff.simulator.identity_provider import create_identity_provider, serve_identity_provider
+from bff.simulator.provider_core import Provider, provider_of
+from bff.simulator.provider_settings import Lifetimes, ProviderClient, ProviderSettings
+from bff.simulator.serving import LOOPBACK, Served
+
+BRAND_HOST: Final = "www.brand.localhost"
+BFF_HOST: Final = "auth.brand.localhost"
+GENESYS_HOST: Final = "genesys.localhost"
+
+FAST_JWT: Final = timedelta(seconds=10)
+FAST_ACCESS_TOKEN: Final = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """How the stage is set: lives, ports (0 means any), another provider than our own."""
+
+    fast: bool = False
+    first_port: int = 0
+    agent_delay: timedelta = timedelta(0)
+    issuer: Callable[[str], "ForeignProvider"] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignProvider:
+    """A provider that nobody here wrote, and how the BFF is registered there."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The addresses, what is behind them, and the environment that a BFF here needs."""
+
+    brand_url: str
+    bff_url: str
+    bff_port: int
+    issuer: str
+    genesys_url: str
+    provider: Provider
+    genesys: GenesysState
+    environment: dict[str, str] = field(repr=False)
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago, below the range that outgoing calls use."""
+    for port in range(20100, 32700):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no free port")
+
+
+@contextmanager
+def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage]:
+    """Serve the stand-ins on loopback while the block runs."""
+    bff_port = _port(plan, 1)
+    bff_url = f"http://{BFF_HOST}:{bff_port}"
+    broker_secret = entropy.token()
+    with ExitStack() as running:
+        provider = _provider(plan, bff_url, clock=clock, entropy=entropy, running=running)
+        foreign = plan.issuer(bff_url) if plan.issuer else None
+        genesys_app = create_genesys(
+            _genesys(plan, bff_url, broker_secret), clock=clock, entropy=entropy
+        )
+        genesys = running.enter_context(Served(genesys_app, host=GENESYS_HOST, port=_port(plan, 3)))
+        brand = running.enter_context(
+            Served(
+                create_brand_site(BrandSettings(bff_url=bff_url, genesys_url=genesys.url)),
+                host=BRAND_HOST,
+                port=_port(plan, 0),
+            )
+        )
+        registration = foreign or ForeignProvider(
+            issuer=provider.issuer, client_id="brand", client_secret=_client_secret(provider)
+        )
+        yield Stage(
+            brand_url=brand.url,
+            bff_url=bff_url,
+            bff_port=bff_port,
+            issuer=registration.issuer,
+            genesys_url=genesys.url,
+            provider=provider,
+            genesys=genesys_of(genesys_app),
+            environment={
+                "BFF_PUBLIC_URL": bff_url,
+                "BFF_HOST": LOOPBACK,
+                "BFF_PORT": str(bff_port),
+                "BFF_ALLOWED_ORIGINS": brand.url,
+                "BFF_MASTER_KEY": entropy.token(),
+                "BFF_PAIRWISE_SALT": entropy.token(),
+                "BFF_PROVIDERS__MAIN__ISSUER": registration.issuer,
+                "BFF_PROVIDERS__MAIN__CLIENT_ID": registration.client_id,
+                "BFF_PROVIDERS__MAIN__CLIENT_SECRET": registration.client_secret,
+                "BFF_GENESYS_CLIENT_ID": "genesys-messenger",
+                "BFF_GENESYS_CLIENT_SECRET": broker_secret,
+                **({"BFF_ACCESS_TOKEN_LIFE": _s(FAST_ACCESS_TOKEN)} if plan.fast else {}),
+            },
+        )
+
+
+def _port(plan: StagePlan, place: int) -> int:
+    """Return the planned port if it is free, so that the demo's address stays the same."""
+    wanted = plan.first_port + place
+    if plan.first_port:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if probe.connect_ex((LOOPBACK, wanted)) != 0:
+                return wanted
+    return free_port()
+
+
+def _provider(
+    plan: StagePlan, bff_url: str, *, clock: Clock, entropy: Entropy, running: ExitStack
+) -> Provider:
+    client = ProviderClient(
+        client_id="brand",
+        client_secret=entropy.token(),
+        name="Fern & Thread",
+        redirect_uris=(f"{bff_url}/auth/callback",),
+        post_logout_redirect_uris=(f"{bff_url}/auth/logged-out",),
+        backchannel_logout_uri=f"{bff_url}/auth/backchannel-logout",
+    )
+    lifetimes = Lifetimes.fast() if plan.fast else Lifetimes()
+    app = create_identity_provider(
+        ProviderSettings(clients=(client,), lifetimes=lifetimes), clock=clock, entropy=entropy
+    )
+    running.enter_context(serve_identity_provider(app, port=_port(plan, 2)))
+    return provider_of(app)
+
+
+def _client_secret(provider: Provider) -> str:
+    client = provider.client("brand")
+    return client.client_secret if client else ""
+
+
+def _genesys(plan: StagePlan, bff_url: str, secret: str) -> GenesysSettings:
+    lives: dict[str, Any] = {"jwt_cap": FAST_JWT} if plan.fast else {}
+    return GenesysSettings(
+        integration=OidcIntegration(
+            discovery_uri=f"{bff_url}/op/.well-known/openid-configuration",
+            client_id="genesys-messenger",
+            client_secret=secret,
+        ),
+        allowed_domains=("brand.localhost",),
+        allow_session_upgrade=True,
+        agent_delay=plan.agent_delay,
+        **lives,
+    )
+
+
+def _s(duration: timedelta) -> str:
+    return str(int(duration.total_seconds()))
