@@ -44,3 +44,10 @@ class Issued:
     id_token: str = field(repr=False)
     scope: str
     expires_in: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogoutHint:
+    """An ID token that came back: the session it was made for, if anything is known of that."""
+
+    session_key: str | None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
-from bff.broker.exchanges import BrokerClient, CodeWish, Issued, Minted
+from bff.broker.exchanges import BrokerClient, CodeWish, Issued, LogoutHint, Minted
 from bff.broker.grant_records import AccessMark, GrantRecord, SidMark, SpentRefresh
 from bff.broker.id_tokens import IdTokenFacts, IdTokenPress, released_claims
 from bff.broker.opaque_tokens import (
@@ -194,14 +194,13 @@ class Broker:
         """Return the `sid` claim of a session: stable, and of no use for finding its cookie."""
         return fingerprint("sid", session_key)
 
-    def hinted_session(self, unverified_hint: str) -> str | None:
-        """Return the key of the session that an ID token of ours speaks of.
-
-        None if we did not sign it for this client, or nothing is known of that session any more.
-        """
-        claims = self._press.read_hint(unverified_hint, audience=self.client.client_id)
-        held = None if claims is None else self._sids.get(str(claims.get("sid")))
-        return None if held is None else held.record.session_key
+    def logout_hint(self, unverified: str) -> LogoutHint | None:
+        """Return what an ID token says that comes back as a hint; None if it is not one of ours."""
+        claims = self._press.read_hint(unverified, audience=self.client.client_id)
+        if claims is None:
+            return None
+        held = self._sids.get(str(claims.get("sid")))
+        return LogoutHint(session_key=None if held is None else held.record.session_key)
 
     def _first_tokens(
         self, code: OpaqueToken, held: Held[GrantRecord], principal: Principal

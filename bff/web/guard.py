@@ -17,11 +17,20 @@ SERVER_TO_SERVER: Final = frozenset(
         "provider.token",
         "provider.revoke",
         "provider.userinfo",
+        "provider.logout",
     }
 )
-"""Doors that no browser page calls; each authenticates its caller by itself."""
+"""Doors that no script of ours calls; each authenticates its caller by itself."""
 
-CACHED: Final = frozenset({"plugin.script", "static"})
+CACHED: Final = frozenset(
+    {
+        "plugin.script",
+        "static",
+        "provider.discovery",
+        "provider.authorization_server",
+        "provider.jwks",
+    }
+)
 """Doors whose answers are the same for everybody."""
 
 PAGE_POLICY: Final = (
