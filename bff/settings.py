@@ -112,6 +112,10 @@ class ProviderSettings(BaseModel):
     userinfo: Literal["when_needed", "always", "never"] = Field(
         "when_needed", description="when to ask the userinfo endpoint for claims"
     )
+    logout_types: tuple[str, ...] = Field(
+        ("logout+jwt",),
+        description="accepted `typ` of its logout tokens; older providers send `JWT` or none",
+    )
     claims: dict[str, str] = Field(
         default_factory=lambda: {
             name: name for name in ("email", "given_name", "family_name", "name")

@@ -177,6 +177,7 @@ def _desk(name: str, provider: ProviderSettings, *, clock: Clock, entropy: Entro
         extra_parameters=tuple(provider.extra_parameters.items()),
         token_auth=provider.token_auth,
         userinfo=provider.userinfo,
+        logout_types=provider.logout_types,
     )
     return ProviderDesk(
         provider=OpenIdClient(registration, clock=clock, entropy=entropy),

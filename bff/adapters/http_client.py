@@ -99,6 +99,8 @@ def guard(session: S) -> S:
         allowed_methods=_SAFE_TO_REPEAT,
         redirect=False,
         raise_on_redirect=False,
+        # The caller reads Retry-After and decides; the library must not wait on its own.
+        respect_retry_after_header=False,
     )
     session.trust_env = False
     session.max_redirects = 0

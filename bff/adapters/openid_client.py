@@ -16,7 +16,7 @@ from joserfc.errors import JoseError
 
 from bff.adapters.http_client import guard, http_session
 from bff.adapters.provider_metadata import ProviderMetadata, fetch_json
-from bff.adapters.verified_tokens import TokenVerifier
+from bff.adapters.verified_tokens import LOGOUT_TYPE, TokenVerifier
 from bff.errors import (
     IdentityProviderDownError,
     IssuerMixUpError,
@@ -51,6 +51,7 @@ class ProviderRegistration:
     extra_parameters: tuple[tuple[str, str], ...] = ()
     token_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"  # noqa: S105 - a method's name
     userinfo: Literal["when_needed", "always", "never"] = "when_needed"
+    logout_types: tuple[str, ...] = (LOGOUT_TYPE,)
 
 
 class OpenIdClient:
@@ -64,7 +65,12 @@ class OpenIdClient:
         self._clock = clock
         self._entropy = entropy
         self.metadata = ProviderMetadata(registration.issuer, http=http_session(), clock=clock)
-        self._tokens = TokenVerifier(self.metadata, client_id=registration.client_id, clock=clock)
+        self._tokens = TokenVerifier(
+            self.metadata,
+            client_id=registration.client_id,
+            clock=clock,
+            logout_types=registration.logout_types,
+        )
 
     def authorization_request(self, *, redirect_uri: str, demands: Demands) -> AuthorizationRequest:
         """Prepare a code + PKCE request with fresh state, nonce and verifier (RFC 7636)."""

@@ -1,7 +1,7 @@
 """Signed tokens from a provider: the signature first, then every claim."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -20,6 +20,7 @@ ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
 
 LEEWAY: Final = timedelta(seconds=30)
 LOGOUT_TOKEN_MAX_AGE: Final = timedelta(minutes=5)
+LOGOUT_TYPE: Final = "logout+jwt"
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 _MAX_TOKEN_CHARS: Final = 16 * 1024
@@ -36,8 +37,16 @@ class SignedToken:
 class TokenVerifier:
     """Checks what one provider signed for one client."""
 
-    def __init__(self, metadata: ProviderMetadata, *, client_id: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        metadata: ProviderMetadata,
+        *,
+        client_id: str,
+        clock: Clock,
+        logout_types: Sequence[str] = (LOGOUT_TYPE,),
+    ) -> None:
         self._metadata = metadata
+        self._logout_types = [kind.lower() for kind in logout_types]
         self._client_id = client_id
         self._clock = clock
 
@@ -134,9 +143,10 @@ class TokenVerifier:
         claims = token.claims
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
-        # `typ` keeps an ID token from serving as a logout token; older providers send none.
-        if str(token.header.get("typ", "logout+jwt")).lower() not in {"logout+jwt", "jwt"}:
-            return "typ is not logout+jwt"
+        # `typ` keeps other tokens of the provider from serving as logout tokens.
+        kind = str(token.header.get("typ", "")).lower().removeprefix("application/")
+        if kind not in self._logout_types:
+            return f"typ {kind[:32]!r} is not among {self._logout_types}"
         if claims.get("iss") != self._metadata.issuer:
             return "iss is not the provider"
         if audiences != [self._client_id]:

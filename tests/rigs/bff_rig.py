@@ -133,7 +133,9 @@ def running_bff(
     """Wire a BFF on a SQLite file, with a stand-in provider on loopback, on one hand clock."""
     with running_provider(client=CLIENT, **(provider or {})) as rig:
         settings = Settings.read(
-            environment(rig.url, BFF_STORE_URL=f"sqlite:///{folder / 'store.sqlite3'}", **changes)
+            environment(
+                rig.url, **{"BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}", **changes}
+            )
         )
         services = build(settings, clock=rig.clock)
         try:

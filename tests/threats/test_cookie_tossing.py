@@ -6,13 +6,12 @@ from bff_rig import BROWSER, SESSION, BffRig, error_of, running_bff
 
 @pytest.mark.parametrize("name", [SESSION, BROWSER])
 def test_two_cookies_of_one_name_are_refused(bff: BffRig, name: str) -> None:
-    browser = bff.browser()
+    # Without a jar of its own the client sends the header as it is.
+    client = bff.app.test_client(use_cookies=False)
     double = f"{name}={'A' * 43}; {name}={'B' * 43}"
     path = "/auth/session" if name == SESSION else "/auth/login"
 
-    response = browser.client.get(
-        path, base_url="http://auth.brand.localhost", headers={"Cookie": double}
-    )
+    response = client.get(path, base_url="http://auth.brand.localhost", headers={"Cookie": double})
 
     assert (response.status_code, error_of(response)) == (400, "cookie_conflict")
 

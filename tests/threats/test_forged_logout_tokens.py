@@ -1,15 +1,16 @@
 """OIDC Back-Channel Logout 2.6: one broken rule is enough to refuse a logout token."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-from bff_rig import BffRig, Browser, error_of
+from bff_rig import BffRig, Browser, error_of, running_bff
 from werkzeug.test import TestResponse
 
 from bff.simulator.provider_tokens import LogoutDefect
 
-# The first use of a jti is no replay, and section 2.4 only recommends `typ`.
-HARMLESS = {LogoutDefect.JTI_REPLAYED, LogoutDefect.TYPE_MISSING}
+# The first use of a jti is no replay.
+HARMLESS = {LogoutDefect.JTI_REPLAYED}
 
 
 def deliver(browser: Browser, token: str) -> TestResponse:
@@ -80,3 +81,15 @@ def test_junk_is_refused(bff: BffRig, body: dict[str, str]) -> None:
     response = bff.browser().client.post("/auth/backchannel-logout", data=body)
 
     assert response.status_code == 400
+
+
+def test_a_provider_that_sends_no_type_can_be_admitted_by_a_setting(tmp_path: Path) -> None:
+    admitted = {"BFF_PROVIDERS__MAIN__LOGOUT_TYPES": '["logout+jwt", ""]'}
+    with running_bff(tmp_path, **admitted) as bff:
+        browser = bff.browser()
+        browser.sign_in()
+
+        response = deliver(browser, token_for(bff, LogoutDefect.TYPE_MISSING))
+
+        assert response.status_code == 200
+        assert not browser.signed_in
