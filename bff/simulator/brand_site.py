@@ -12,9 +12,9 @@ from bff.simulator.genesys_settings import DEMO_DEPLOYMENT
 COLOURS: Final = (("Moss", "#5d6b4a"), ("Oat", "#cdbfa3"), ("Slate", "#5b6770"))
 FACTS: Final = (
     ("Wool", "100 % lambswool from the Pennines, spun in Yorkshire"),
-    ("Size", "140 × 190 cm, 1.2 kg"),
+    ("Size", "140 by 190 cm, 1.2 kg"),
     ("Care", "Brush when dry, wash at 30 °C, dry flat"),
-    ("Delivery", "Two to three working days, free over 50 £"),
+    ("Delivery", "Two to three working days, free from £50"),
 )
 ORDERS: Final = (
     ("FT-20931", "Hollin blanket, moss", "On its way", "Arrives tomorrow"),
