@@ -13,7 +13,7 @@ from bff.errors import BffError, SettingsError
 # gevent before anything that opens a socket is imported.
 if TYPE_CHECKING:
     from bff.settings import Settings
-    from bff.wiring import Services
+    from bff.web.doorway import Services
 
 EXIT_FAULT: Final = 1
 EXIT_USAGE: Final = 2

@@ -44,8 +44,10 @@ def chosen_sessions(
 
 def key_table(ring: KeyRing, signing_keys: SigningKeys) -> str:
     """Return a table of the keys that seal and the keys that sign."""
-    rows = [("seal", key.id, key.state.value, _minute(key.created_at)) for key in ring.keys()] + [
-        ("sign", key.id, key.state.value, _minute(key.created_at)) for key in signing_keys.keys()
+    sealing, signing = ring.keys(), signing_keys.keys()
+    rows = [
+        *(("seal", key.id, key.state.value, _minute(key.created)) for key in sealing),
+        *(("sign", key.id, key.state.value, _minute(key.created_at)) for key in signing),
     ]
     return _table(("USE", "KEY", "STATE", "CREATED"), rows)
 

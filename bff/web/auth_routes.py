@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.wrappers import Response as BaseResponse
 
 from bff.errors import (
     BffError,
@@ -70,11 +71,11 @@ def callback() -> ResponseReturnValue:
         done = here.sign_in.finish(attempt, answer, previous=cookies.session_token(request))
     except BffError as error:
         return _failed(here, attempt, error)
+    response: BaseResponse = redirect(attempt.return_url, code=303)
     if attempt.surface is Surface.POPUP:
-        html = render_template("signed_in.html", transaction=attempt.transaction or "")
-        response = make_response(html)
-    else:
-        response = redirect(attempt.return_url, code=303)
+        response = make_response(
+            render_template("signed_in.html", transaction=attempt.transaction or "")
+        )
     cookies.set_session(response, done.token, cross_site=here.site.cross_site)
     return response
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from flask import Request, Response
+from flask import Request
+from werkzeug.wrappers import Response
 
 from bff.errors import CookieTossedError
 from bff.signin.fingerprints import TOKEN_CHARS
