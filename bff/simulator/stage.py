@@ -74,7 +74,7 @@ def free_port() -> int:
 @contextmanager
 def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage]:
     """Serve the stand-ins on loopback while the block runs."""
-    bff_port = _port(plan, 1)
+    bff_port = _port(plan, 1) or free_port()
     bff_url = f"http://{BFF_HOST}:{bff_port}"
     broker_secret = entropy.token()
     with ExitStack() as running:
@@ -120,14 +120,14 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
 
 
 def _port(plan: StagePlan, place: int) -> int:
-    """Return the planned port if it is free, so that the demo's address stays the same."""
+    """Return the planned port if it is free, so that the address stays the same; else any."""
     wanted = plan.first_port + place
     if plan.first_port:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if probe.connect_ex((LOOPBACK, wanted)) != 0:
                 return wanted
-    return free_port()
+    return 0
 
 
 def _provider(

@@ -4,12 +4,11 @@ import json
 import queue
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.wrappers import Response as BaseResponse
 
 from bff.errors import (
     BffError,
@@ -29,6 +28,9 @@ from bff.signin.sign_in import Answer, Wish
 from bff.web import cookies, problems
 from bff.web.doorway import Services, services
 from bff.web.parameters import form, json_body, json_text, query
+
+if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as BaseResponse
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
