@@ -82,7 +82,7 @@ function createBff(env, base = '') {
         redirect: 'error', // a captive portal's page is not an answer
         signal: abort.signal,
       });
-      answer = await response.json();
+      answer = (await response.json()) || {};
     } catch {
       throw unreachable();
     } finally {
@@ -184,6 +184,7 @@ function createRenewal(env, needs) {
     const now = env.now();
     // At most one life away: a clock that was put back costs no more than that.
     token.deadline = Math.min(token.deadline, now + token.life);
+    token.floor = Math.min(token.floor, now + FLOOR);
     if (now < dueAt(token)) return arm(status);
     if (!env.visible()) return move('due-hidden');
     if (!env.online()) return move('offline');

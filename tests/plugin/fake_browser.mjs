@@ -1,0 +1,74 @@
+// A window with just enough in it; storages are handed in, so that a reload or a tab can share them.
+import { createRandom } from './virtual_clock.mjs';
+
+export const createStorage = () => {
+  const map = new Map();
+  return {
+    getItem: (key) => (map.has(key) ? map.get(key) : null),
+    setItem: (key, value) => void map.set(key, String(value)),
+    removeItem: (key) => void map.delete(key),
+    entries: () => [...map.entries()],
+  };
+};
+
+/** A storage as a browser with blocked cookies has it: the getter of the window throws. */
+export const BLOCKED = Symbol('blocked');
+
+class FakeCustomEvent extends Event {
+  constructor(type, { detail }) {
+    super(type);
+    this.detail = detail;
+  }
+}
+
+/** @param {{clock: any, bff: any, local?: any, tab?: any, path?: string, hash?: string, seed?: number}} parts */
+export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', hash = '', seed = 1 }) {
+  const target = new EventTarget();
+  const url = new URL('http://www.brand.localhost:8001' + path + hash);
+  const timers = clock.timersOf('plugin');
+  const moves = [];
+  const logged = [];
+
+  const location = {
+    get hash() { return url.hash; },
+    get pathname() { return url.pathname; },
+    get search() { return url.search; },
+    get origin() { return url.origin; },
+    get href() { return url.href; },
+    assign: (to) => void moves.push(to),
+    reload: () => void moves.push('reload'),
+  };
+
+  const window = {
+    Date: { now: clock.local },
+    Math: { random: createRandom(seed) },
+    document: { visibilityState: 'visible' },
+    navigator: { onLine: true, userActivation: { isActive: false } },
+    location,
+    history: {
+      state: { mine: true },
+      replaceState(state, title, to) {
+        if (state !== this.state) throw new Error('the page lost its history state');
+        url.href = new URL(to, url).href;
+      },
+    },
+    console: { debug: (...words) => void logged.push(words) },
+    CustomEvent: FakeCustomEvent,
+    EventSource: bff.EventSource,
+    setTimeout: timers.setTimeout,
+    clearTimeout: timers.clearTimeout,
+    fetch: bff.fetch,
+    addEventListener: target.addEventListener.bind(target),
+    removeEventListener: target.removeEventListener.bind(target),
+    dispatchEvent: target.dispatchEvent.bind(target),
+  };
+  for (const [name, storage] of [['localStorage', local], ['sessionStorage', tab]]) {
+    Object.defineProperty(window, name, {
+      get() {
+        if (storage === BLOCKED) throw new DOMException('denied', 'SecurityError');
+        return storage;
+      },
+    });
+  }
+  return { window, moves, logged, timers };
+}
