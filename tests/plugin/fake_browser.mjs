@@ -14,6 +14,28 @@ export const createStorage = () => {
 /** A storage as a browser with blocked cookies has it: the getter of the window throws. */
 export const BLOCKED = Symbol('blocked');
 
+/** As in a browser a listener's fault is reported and stops nobody else; Node would end the process. */
+function createTarget(reported) {
+  const listeners = [];
+  return {
+    addEventListener(name, hear, { signal } = {}) {
+      const entry = { name, hear };
+      listeners.push(entry);
+      signal?.addEventListener('abort', () => void listeners.splice(listeners.indexOf(entry), 1));
+    },
+    dispatchEvent(event) {
+      for (const { name, hear } of [...listeners]) {
+        if (name !== event.type) continue;
+        try {
+          hear(event);
+        } catch (error) {
+          reported.push(error);
+        }
+      }
+    },
+  };
+}
+
 class FakeCustomEvent extends Event {
   constructor(type, { detail }) {
     super(type);
@@ -23,7 +45,7 @@ class FakeCustomEvent extends Event {
 
 /** @param {{clock: any, bff: any, local?: any, tab?: any, path?: string, hash?: string, seed?: number}} parts */
 export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', hash = '', seed = 1 }) {
-  const target = new EventTarget();
+  const reported = [];
   const url = new URL('http://www.brand.localhost:8001' + path + hash);
   const timers = clock.timersOf('plugin');
   const moves = [];
@@ -58,9 +80,7 @@ export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', ha
     setTimeout: timers.setTimeout,
     clearTimeout: timers.clearTimeout,
     fetch: bff.fetch,
-    addEventListener: target.addEventListener.bind(target),
-    removeEventListener: target.removeEventListener.bind(target),
-    dispatchEvent: target.dispatchEvent.bind(target),
+    ...createTarget(reported),
   };
   for (const [name, storage] of [['localStorage', local], ['sessionStorage', tab]]) {
     Object.defineProperty(window, name, {
@@ -70,5 +90,5 @@ export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', ha
       },
     });
   }
-  return { window, moves, logged, timers };
+  return { window, moves, logged, reported, timers };
 }

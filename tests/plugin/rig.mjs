@@ -41,7 +41,7 @@ export function createWorld(options = {}) {
  */
 export function openPage(world, options = {}) {
   const { clock, bff } = world;
-  const { window, moves, logged, timers } = createWindow({ ...world, ...options });
+  const { window, moves, logged, reported, timers } = createWindow({ ...world, ...options });
   const genesys = createGenesys({ window, clock, bff, life: options.life, ...options.genesys });
   const details = [];
   window.addEventListener('messenger-auth', (e) => void details.push(e.detail));
@@ -54,6 +54,7 @@ export function openPage(world, options = {}) {
     window,
     moves,
     logged,
+    reported,
     timers,
     genesys,
     auth,
