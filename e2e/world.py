@@ -1,0 +1,208 @@
+"""A browser, a BFF, a provider and Genesys on one clock: what every journey walks through."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from certified_provider import CertifiedClient, CertifiedLifetimes, CertifiedProvider
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from bff.adapters.system import SystemClock, SystemEntropy
+from bff.app import create_app
+from bff.settings import Settings
+from bff.signin.records import BrowserSession
+from bff.simulator.provider_faults import Fault
+from bff.simulator.serving import Served
+from bff.simulator.shopper import Shopper
+from bff.simulator.stage import ForeignProvider, Stage, StagePlan, raised
+from bff.web.doorway import Services
+from bff.wiring import build
+
+JWT_LIFE: Final = timedelta(minutes=15)
+A_WEEK_S: Final = 7 * 86400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Somebody:
+    """A customer, as they sign in and as they are shown."""
+
+    login: str
+    name: str
+    email: str
+
+
+class ProviderHand(Protocol):
+    """What a journey does at a provider, by its pages or behind them."""
+
+    first: Somebody
+    second: Somebody
+    recovers: bool
+
+    def sign_in(self, page: Page, who: Somebody) -> None:
+        """Be signed in, starting on the provider's page."""
+
+    def cancel(self, page: Page) -> None:
+        """Give up on the provider's page."""
+
+    def sign_out(self, page: Page) -> None:
+        """Sign out at the provider itself, in this browser."""
+
+    def confirm_sign_out(self, page: Page) -> None:
+        """Click what the provider asks when a client signs somebody out."""
+
+    def go_down(self) -> None:
+        """Stop answering."""
+
+    def come_back(self) -> None:
+        """Answer again."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProvider:
+    """The stand-in that is installed with the package."""
+
+    stage: Stage
+    first: Somebody = Somebody(login="amira", name="Amira Haddad", email="amira@example.com")
+    second: Somebody = Somebody(login="zoe", name="Zoë Łukasik", email="zoe@example.org")
+    recovers: bool = True
+
+    def sign_in(self, page: Page, who: Somebody) -> None:
+        page.get_by_role("button", name=who.name).click()
+
+    def cancel(self, page: Page) -> None:
+        page.get_by_role("button", name="Cancel").click()
+
+    def sign_out(self, page: Page) -> None:
+        page.goto(f"{self.stage.issuer}/account")
+        page.get_by_role("button", name="Sign out").first.click()
+        page.get_by_text("signed out").first.wait_for()
+
+    def confirm_sign_out(self, page: Page) -> None:
+        """The hint is enough."""
+
+    def go_down(self) -> None:
+        for endpoint in ("token", "jwks", "userinfo", "discovery"):
+            self.stage.provider.faults.plant(Fault.CUT, endpoint=endpoint)
+
+    def come_back(self) -> None:
+        self.stage.provider.faults.clear()
+
+
+@dataclass(slots=True)
+class Certified:
+    """npm `oidc-provider`, which nobody here wrote."""
+
+    rig: CertifiedProvider
+    first: Somebody = Somebody(login="nadia", name="nadia Example", email="nadia@example.com")
+    second: Somebody = Somebody(login="tomas", name="tomas Example", email="tomas@example.com")
+    recovers: bool = True
+
+    def sign_in(self, page: Page, who: Somebody) -> None:
+        page.get_by_label("Login").fill(who.login)
+        page.get_by_label("Password").fill("any")
+        page.get_by_role("button", name="Sign in").click()
+
+    def cancel(self, page: Page) -> None:
+        page.get_by_role("button", name="Cancel").click()
+
+    def sign_out(self, page: Page) -> None:
+        page.goto(f"{self.rig.issuer}/session/end")
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("heading", name="Signed out").wait_for()
+
+    def confirm_sign_out(self, page: Page) -> None:
+        page.get_by_role("button", name="Sign out").click()
+
+    def go_down(self) -> None:
+        os.kill(self.rig.process_id, signal.SIGSTOP)
+
+    def come_back(self) -> None:
+        os.kill(self.rig.process_id, signal.SIGCONT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One journey's surroundings. The clock moves the servers and the browser together."""
+
+    stage: Stage
+    services: Services
+    provider: ProviderHand
+    context: BrowserContext = field(repr=False)
+    clock: SystemClock = field(repr=False)
+
+    def tab(self) -> Shopper:
+        """Return another tab of the same browser."""
+        return Shopper(self.context.new_page(), self.stage.brand_url)
+
+    def signed_in_tab(self, path: str = "/") -> Shopper:
+        """Return a tab whose customer has signed in and sees the Messenger say so."""
+        tab = self.tab()
+        tab.visit(path)
+        tab.part("brand-sign-in").click()
+        self.provider.sign_in(tab.page, self.provider.first)
+        tab.page.wait_for_url(self.stage.brand_url + "/**")
+        tab.open_messenger()
+        tab.wait_until_known(self.provider.first.name)
+        return tab
+
+    def pass_time(self, duration: timedelta) -> None:
+        """Let time pass everywhere at once."""
+        self.clock.shift += duration
+        self.context.clock.fast_forward(int(duration.total_seconds() * 1000))
+
+    def sessions(self) -> list[BrowserSession]:
+        return self.services.book.everyone()
+
+    def heard(self) -> list[dict[str, Any]]:
+        """Return what Genesys heard, and from whom."""
+        heard: list[dict[str, Any]] = self.stage.genesys.report()["heard"]
+        return heard
+
+    def counters(self) -> dict[str, int]:
+        counters: dict[str, int] = self.stage.genesys.report()["counters"]
+        return counters
+
+
+@contextmanager
+def world(browser: Browser, folder: Path, *, certified: bool, fake_time: bool) -> Iterator[World]:
+    """Raise everything for one journey."""
+    clock = SystemClock()
+    with ExitStack() as running:
+        rig: list[CertifiedProvider] = []
+
+        def foreign(bff_url: str) -> ForeignProvider:
+            client = CertifiedClient(
+                redirect_uris=(f"{bff_url}/auth/callback",),
+                post_logout_redirect_uris=(f"{bff_url}/auth/logged-out",),
+                backchannel_logout_uri=f"{bff_url}/auth/backchannel-logout",
+            )
+            # Its clock cannot be turned: ID tokens must outlive the journeys that turn ours.
+            lifetimes = CertifiedLifetimes(id_token=A_WEEK_S)
+            rig.append(running.enter_context(CertifiedProvider(client, lifetimes=lifetimes)))
+            return ForeignProvider(
+                issuer=rig[0].issuer,
+                client_id=client.client_id,
+                client_secret=client.client_secret,
+            )
+
+        issuer: Callable[[str], ForeignProvider] | None = foreign if certified else None
+        entropy = SystemEntropy()
+        plan = StagePlan(issuer=issuer)
+        stage = running.enter_context(raised(plan, clock=clock, entropy=entropy))
+        store = f"sqlite:///{folder / 'store.sqlite3'}"
+        settings = Settings.read({**stage.environment, "BFF_STORE_URL": store})
+        services = build(settings, clock=clock)
+        running.callback(services.close)
+        app = create_app(services)
+        running.enter_context(Served(app, host="auth.brand.localhost", port=stage.bff_port))
+        context = browser.new_context()
+        running.callback(context.close)
+        if fake_time:
+            context.clock.install()
+        provider: ProviderHand = Certified(rig[0]) if certified else OwnProvider(stage)
+        yield World(stage=stage, services=services, provider=provider, context=context, clock=clock)
