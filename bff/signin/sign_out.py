@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
@@ -33,10 +33,11 @@ class PostLogout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """Tokens that the provider could not be told about yet."""
+    """Tokens that the provider could not be told about yet, and when to give up."""
 
     provider: str
     tokens: TokenSet
+    until: datetime
 
 
 class SignOut:
@@ -58,6 +59,7 @@ class SignOut:
         self._vault = vault
         self._providers = providers
         self._logged_out_url = logged_out_url
+        self._clock = foundation.clock
         self._entropy = foundation.entropy
 
     def here(self, token: SessionToken | None, *, return_url: str) -> str | None:
@@ -109,14 +111,25 @@ class SignOut:
         return len(sessions)
 
     def retry_revocations(self) -> int:
-        """Tell providers about tokens that they could not be told about before."""
+        """Tell providers about tokens that they could not be told about before.
+
+        What is not told stays for the next round, up to a day. Telling twice does no harm (RFC
+        7009 section 2.2), so a process that dies in between loses nothing.
+        """
         told = 0
+        silent: set[str] = set()
         for name in self._store.members(REVOCATIONS):
-            if not self._store.leave(REVOCATIONS, name):
-                continue
-            kept = self._revocations.take(name)
-            if kept is not None:
-                told += self._tell_provider(kept.provider, kept.tokens)
+            held = self._revocations.get(name)
+            if held is not None and self._clock.now() < held.record.until:
+                # One refusal to answer is enough: a thousand more would take a thousand time-outs.
+                if held.record.provider in silent:
+                    continue
+                if not self._told(held.record.provider, held.record.tokens):
+                    silent.add(held.record.provider)
+                    continue
+                told += 1
+            self._revocations.delete(name)
+            self._store.leave(REVOCATIONS, name)
         return told
 
     def _meant(self, name: str, notice: LogoutNotice) -> list[BrowserSession]:
@@ -137,19 +150,22 @@ class SignOut:
             self._tell_provider(session.person.provider, tokens)
         return tokens
 
-    def _tell_provider(self, name: str, tokens: TokenSet) -> bool:
+    def _tell_provider(self, name: str, tokens: TokenSet) -> None:
+        if not self._told(name, tokens):
+            until = self._clock.now() + REVOCATION_LIFE
+            key = self._entropy.token(16)
+            later = Revocation(provider=name, tokens=tokens, until=until)
+            self._revocations.put(key, later, ttl=REVOCATION_LIFE)
+            self._store.join(REVOCATIONS, key, ttl=REVOCATION_LIFE)
+
+    def _told(self, name: str, tokens: TokenSet) -> bool:
         provider = self._providers.get(name)
         if provider is None:
-            return False
+            # It is no longer configured: nobody is left to tell.
+            return True
         try:
             provider.revoke(tokens)
         except BffError as error:
             log.warning("revocation at %s is kept for later: %s", name, error.detail)
-            self._keep_for_later(Revocation(provider=name, tokens=tokens))
             return False
         return True
-
-    def _keep_for_later(self, revocation: Revocation) -> None:
-        name = self._entropy.token(16)
-        self._revocations.put(name, revocation, ttl=REVOCATION_LIFE)
-        self._store.join(REVOCATIONS, name, ttl=REVOCATION_LIFE)
