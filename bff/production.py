@@ -1,16 +1,33 @@
 """The production server: gunicorn with gevent workers, because open pages wait by the thousand."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
+import gevent
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.ggevent import GeventWorker
 
 from bff.app import create_app
 from bff.settings import Settings
+from bff.signin.revocation_rounds import RevocationRounds
 from bff.wiring import build
+
+if TYPE_CHECKING:
+    from bff.web.doorway import Services
 
 GRACE_S: Final = 10
 CONNECTIONS: Final = 2000
+
+
+class StreamingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
+    """A worker whose event streams end when it is asked to go, instead of using up its grace."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Accept nothing more, and tell waiting pages to come back to whoever is next."""
+        super().handle_exit(sig, frame)
+        # A signal handler must not wait for a lock; a greenlet of its own may.
+        gevent.spawn(self.app.hang_up)
 
 
 class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -22,6 +39,8 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._services: Services | None = None
+        self._rounds: RevocationRounds | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -29,7 +48,7 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         chosen: dict[str, Any] = {
             "bind": f"{self._settings.host}:{self._settings.port}",
             "workers": self._settings.workers,
-            "worker_class": "gevent",
+            "worker_class": StreamingWorker,
             "worker_connections": CONNECTIONS,
             "graceful_timeout": GRACE_S,
             "loglevel": self._settings.log_level.lower(),
@@ -45,14 +64,26 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
 
     def load(self) -> Callable[..., Any]:
         """Build the application, once in each worker: connections are not shared by a fork."""
-        services = build(self._settings)
-        self._close = services.close
+        self._services = services = build(self._settings)
+        self._rounds = RevocationRounds(services.sign_out, store=services.store)
+        self._rounds.start()
         return create_app(services)
+
+    def hang_up(self) -> None:
+        """End the event streams of this worker."""
+        if self._services is not None:
+            self._services.news.close()
+
+    def close(self) -> None:
+        """Let go of everything that this worker holds."""
+        if self._rounds is not None:
+            self._rounds.stop()
+        if self._services is not None:
+            self._services.close()
 
 
 def _close(_server: Any, worker: Any) -> None:
-    """Let go of the store when a worker leaves; waiting pages are told to come back."""
+    """Called by gunicorn when a worker leaves; one that failed to boot has no application."""
     application = getattr(worker, "app", None)
-    close = getattr(application, "_close", None)
-    if close is not None:
-        close()
+    if isinstance(application, ProductionServer):
+        application.close()

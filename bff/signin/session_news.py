@@ -56,6 +56,9 @@ class NewsDesk:
         inbox: Inbox = queue.SimpleQueue()
         with self._lock:
             self._inboxes[key].add(inbox)
+            if self._closed.is_set():
+                # It came while the process was leaving: nobody would ever tell it.
+                inbox.put(None)
         try:
             yield inbox
         finally:
