@@ -9,14 +9,20 @@ from bff.crypto.keyring import KeyRing
 from bff.signin.records import BrowserSession
 
 MIN_PREFIX: Final = 8
+SHOWN_CHARS: Final = 16
+"""Of a session's id: enough to name it among millions, short enough for a line."""
+
+
+class NoSessionChosenError(ValueError):
+    """The operator's words name no session, or not one alone; the text says which."""
 
 
 def session_table(sessions: Iterable[BrowserSession], *, person: str | None) -> str:
     """Return a table of sessions, newest first, for one person or for all."""
     rows = [
         (
-            session.key,
-            session.person.claims.get("email", session.person.subject),
+            session.key[:SHOWN_CHARS],
+            _printable(session.person.claims.get("email", session.person.subject)),
             session.person.provider,
             _minute(session.created_at),
             _minute(session.seen_at),
@@ -33,18 +39,29 @@ def session_table(sessions: Iterable[BrowserSession], *, person: str | None) -> 
 def chosen_sessions(
     sessions: Iterable[BrowserSession], *, prefix: str | None, person: str | None
 ) -> list[BrowserSession]:
-    """Return the sessions of a person, or the one that `prefix` names and no other."""
+    """Return the sessions of a person, or the one that `prefix` names and no other.
+
+    Raises NoSessionChosenError: ending a stranger's session is worse than ending none.
+    """
     if person is not None:
-        return [session for session in sessions if _is(session, person)]
+        found = [session for session in sessions if _is(session, person)]
+        if not found:
+            raise NoSessionChosenError(f"no session of {person}")
+        return found
     if prefix is None or len(prefix) < MIN_PREFIX:
-        return []
+        raise NoSessionChosenError(f"{prefix} is too short: give {MIN_PREFIX} characters or more")
     found = [session for session in sessions if session.key.startswith(prefix)]
-    return found if len(found) == 1 else []
+    if len(found) != 1:
+        problem = "fits several sessions: give more of it" if found else "is no session"
+        raise NoSessionChosenError(f"{prefix} {problem}")
+    return found
 
 
 def key_table(ring: KeyRing, signing_keys: SigningKeys) -> str:
     """Return a table of the keys that seal and the keys that sign."""
-    sealing, signing = ring.keys(), signing_keys.keys()
+    # In this order: looking at the signing keys seals, and so makes the ring if there is none.
+    signing = signing_keys.keys()
+    sealing = ring.keys()
     rows = [
         *(("seal", key.id, key.state.value, _minute(key.created)) for key in sealing),
         *(("sign", key.id, key.state.value, _minute(key.created_at)) for key in signing),
@@ -55,6 +72,11 @@ def key_table(ring: KeyRing, signing_keys: SigningKeys) -> str:
 def _is(session: BrowserSession, person: str) -> bool:
     email = session.person.claims.get("email", "")
     return person == session.person.subject or person.lower() == email.lower()
+
+
+def _printable(text: str) -> str:
+    """What a provider calls somebody must not steer the operator's terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _minute(moment: datetime) -> str:

@@ -14,14 +14,14 @@ def session_key(token: SessionToken) -> SessionKey:
     """Return the name under which the session of `token` is stored.
 
     256 random bits need no salt and no slow hash; looking up by hash leaks no timing about them.
+    Hexadecimal, because operators type its beginning: base64 may begin with a dash.
     """
-    return SessionKey(hashed(token))
+    return SessionKey(hashlib.sha256(_framed(token)).hexdigest())
 
 
 def hashed(*parts: str) -> str:
     """Return a hash of `parts` that no other division of the same text gives."""
-    framed = b"".join(f"{len(part.encode())}:".encode() + part.encode() for part in parts)
-    return base64.urlsafe_b64encode(hashlib.sha256(framed).digest()).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(hashlib.sha256(_framed(*parts)).digest()).rstrip(b"=").decode()
 
 
 class PairwiseSubjects:
@@ -45,3 +45,7 @@ class PairwiseSubjects:
         framed = hashed(*parts).encode()
         digest = hmac.digest(self._salt, framed, "sha256")
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _framed(*parts: str) -> bytes:
+    return b"".join(f"{len(part.encode())}:".encode() + part.encode() for part in parts)
