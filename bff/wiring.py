@@ -1,5 +1,6 @@
 """The only room that knows every adapter: settings in, services out."""
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,7 +12,7 @@ from bff.adapters.system import SystemClock, SystemEntropy
 from bff.broker.provider import Broker, BrokerClient, Principal
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
-from bff.errors import SignInRequiredError
+from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.ports import Clock, Demands, Entropy, Foundation, Store
 from bff.settings import ProviderSettings, Settings, decoded_key
 from bff.signin.fingerprints import PairwiseSubjects
@@ -22,6 +23,8 @@ from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
 from bff.web.doorway import Services, SiteRules
+
+log = logging.getLogger(__name__)
 
 AT_REST: Final = "at-rest"
 
@@ -78,11 +81,16 @@ def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entrop
 def build(
     settings: Settings, *, clock: Clock | None = None, entropy: Entropy | None = None
 ) -> Services:
-    """Build every service. Opens the store; asks no provider yet."""
+    """Build every service. Opens the store; asks no provider yet.
+
+    Raises SettingsError if the store was sealed under another master key: its sessions would
+    look as if they had ended. A store that is away is no reason not to start.
+    """
     clock = clock or SystemClock()
     entropy = entropy or SystemEntropy()
     store = open_store(settings, clock=clock, entropy=entropy)
     ring = open_ring(settings, store, clock=clock, entropy=entropy)
+    _refuse_wrong_master_key(ring)
     foundation = Foundation(store=store, sealer=ring, clock=clock, entropy=entropy)
     desks = {
         name: _desk(name, provider, clock=clock, entropy=entropy)
@@ -137,6 +145,15 @@ def build(
         providers=providers,
         close=close,
     )
+
+
+def _refuse_wrong_master_key(ring: KeyRing) -> None:
+    try:
+        ring.keys()
+    except BrokenSealError as error:
+        raise SettingsError(f"BFF_MASTER_KEY does not open this store: {error.detail}") from error
+    except StoreDownError:
+        log.warning("the store does not answer; starting all the same")
 
 
 def _broker(
