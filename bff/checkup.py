@@ -1,6 +1,6 @@
 """`messenger-bff check`: everything that can be known before the first customer comes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -15,7 +15,7 @@ from bff.adapters.http_client import http_session
 from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
 from bff.adapters.system import SystemEntropy
 from bff.errors import BffError
-from bff.ports import Clock
+from bff.ports import Clock, Store
 from bff.settings import PREFIX, ProviderSettings, Settings
 from bff.wiring import open_ring, open_store
 
@@ -49,6 +49,15 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield from _provider(name, provider, clock)
 
 
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """Return the last line: how much of what, and what that means."""
+    faults, warnings = (verdicts.count(what) for what in (Verdict.FAULT, Verdict.WARNING))
+    counts = f"{verdicts.count(Verdict.OK)} ok, {warnings} to consider, {faults} to mend"
+    if faults:
+        return f"\n{counts}. Not ready: follow each → under `fault`."
+    return f"\n{counts}. Ready: `messenger-bff serve`."
+
+
 def _settings(settings: Settings) -> Iterator[Finding]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
@@ -59,7 +68,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             verdict=Verdict.WARNING,
             what="BFF_MASTER_KEY_PREVIOUS is set",
-            fix="run `messenger-bff keys list` once, then remove it: the ring is resealed by then",
+            fix="remove it once every process has started with the new key (docs/keys.md)",
         )
 
 
@@ -98,19 +107,32 @@ def _site(origin: str) -> tuple[str, str]:
 
 def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
     entropy = SystemEntropy()
+    opened: list[Store] = []
 
-    def look() -> None:
-        store = open_store(settings, clock=clock, entropy=entropy)
-        try:
-            store.ping()
-            ring = open_ring(settings, store, clock=clock, entropy=entropy)
-            ring.open(ring.seal(b"check", context="check"), context="check")
-        finally:
-            store.close()
+    def answers() -> None:
+        opened.append(open_store(settings, clock=clock, entropy=entropy))
+        opened[0].ping()
 
-    kind = "SQLite file" if settings.embedded else "Redis"
-    fix = "check BFF_STORE_URL, that it is reachable, and that BFF_MASTER_KEY is the right one"
-    yield _tried(f"store: {kind} answers, the key ring opens and seals", look, fix)
+    def opens() -> None:
+        ring = open_ring(settings, opened[0], clock=clock, entropy=entropy)
+        ring.open(ring.seal(b"check", context="check"), context="check")
+
+    kind = "the SQLite file" if settings.embedded else "Redis"
+    there = _tried(
+        f"store: {kind} answers",
+        answers,
+        "look at BFF_STORE_URL, and whether that place can be reached and written to from here",
+    )
+    yield there
+    if there.verdict is Verdict.OK:
+        yield _tried(
+            "store: the key ring opens and seals",
+            opens,
+            "set BFF_MASTER_KEY to the key that sealed this store, or BFF_MASTER_KEY_PREVIOUS "
+            "while you change it (docs/keys.md)",
+        )
+    for store in opened:
+        store.close()
 
 
 def _provider(name: str, provider: ProviderSettings, clock: Clock) -> Iterator[Finding]:

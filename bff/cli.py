@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from bff.settings import Settings
     from bff.web.doorway import Services
 
+    Choices = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no other name
+
+DISTRIBUTION: Final = "messenger-bff"
 EXIT_FAULT: Final = 1
 EXIT_USAGE: Final = 2
 
@@ -27,12 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return command(options)
     except SettingsError as error:
         lines = error.detail.splitlines()
-        print(f"messenger-bff cannot start: {len(lines)} setting(s) to mend", file=sys.stderr)
+        settings = "1 setting" if len(lines) == 1 else f"{len(lines)} settings"
+        print(f"messenger-bff cannot start: {settings} to mend", file=sys.stderr)
         for line in lines:
             print(f"  - {line}", file=sys.stderr)
         return EXIT_USAGE
     except BffError as error:
-        print(f"messenger-bff: {error.message} [{error.code}] {error.detail}", file=sys.stderr)
+        # `message` is written for customers; whoever reads a terminal needs the other half.
+        print(f"messenger-bff: {error.detail or error.message} [{error.code}]", file=sys.stderr)
         return EXIT_FAULT
     except KeyboardInterrupt:
         return 130
@@ -40,12 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="messenger-bff", description="Sign in once, chat as yourself in the Messenger."
+        prog="messenger-bff",
+        description="Sign in once, chat as yourself in the Messenger.",
+        epilog="Try `messenger-bff demo` first: it needs no settings. For your own site, set the "
+        "variables BFF_… (the README lists them) and run `messenger-bff check`.",
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}")
     parser.add_argument(
         "--settings", type=Path, metavar="FILE", help="TOML file; the environment goes first"
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = _choices(parser, "COMMAND")
     serve = commands.add_parser("serve", help="run the service")
     serve.add_argument("--workers", type=int, help="processes; more than one needs Redis")
     serve.set_defaults(command=_serve)
@@ -60,19 +70,32 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _choices(parser: argparse.ArgumentParser, what: str) -> "Choices":
+    """Offer what is added; whoever names none of it is shown what there is."""
+
+    def none_named(_: argparse.Namespace) -> int:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
+
+    parser.set_defaults(command=none_named)
+    return parser.add_subparsers(metavar=what)
+
+
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions = _choices(parser, "ACTION")
     listing = actions.add_parser("list", help="who is signed in")
     listing.add_argument("--person", help="only this e-mail address or provider subject")
     listing.set_defaults(command=_sessions_list)
     revoke = actions.add_parser("revoke", help="end sessions now; their pages are told")
-    revoke.add_argument("session", nargs="?", help="id, or its first 8 characters or more")
+    revoke.add_argument(
+        "session", nargs="?", help="id as listed, or its beginning: 8 characters or more"
+    )
     revoke.add_argument("--person", help="all sessions of this e-mail address or subject")
     revoke.set_defaults(command=_sessions_revoke)
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions = _choices(parser, "ACTION")
     actions.add_parser("new", help="print a new random key").set_defaults(command=_keys_new)
     actions.add_parser("list", help="every key and its state").set_defaults(command=_keys_list)
     rotate = actions.add_parser("rotate", help="new keys from now on; old ones still open")
@@ -84,10 +107,17 @@ def _serve(options: argparse.Namespace) -> int:
 
     monkey.patch_all()
     from bff.production import ProductionServer  # noqa: PLC0415 - after the patch
+    from bff.wiring import build  # noqa: PLC0415 - after the patch
 
     over = {} if options.workers is None else {"BFF_WORKERS": str(options.workers)}
     settings = _settings(options, over)
-    print(f"messenger-bff serves {settings.public_url} on {settings.host}:{settings.port}")
+    logging.getLogger().setLevel(settings.log_level)
+    # What cannot work is told once, here, and not by every worker that fails to boot.
+    build(settings).close()
+    print(
+        f"messenger-bff serves {settings.public_url} on {settings.host}:{settings.port}",
+        flush=True,
+    )
     ProductionServer(settings).run()
     return 0
 
@@ -100,15 +130,16 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from bff.adapters.system import SystemClock  # noqa: PLC0415 - see the top
-    from bff.checkup import Verdict, examine  # noqa: PLC0415 - see the top
+    from bff.checkup import Verdict, examine, summary  # noqa: PLC0415 - see the top
 
-    worst = 0
+    seen: list[Verdict] = []
     for finding in examine(_settings(options), SystemClock()):
         print(f"{finding.verdict.value:8} {finding.what}")
         if finding.fix:
             print(f"{'':8} → {finding.fix}")
-        worst = EXIT_FAULT if finding.verdict is Verdict.FAULT else worst
-    return worst
+        seen.append(finding.verdict)
+    print(summary(seen))
+    return EXIT_FAULT if Verdict.FAULT in seen else 0
 
 
 def _sessions_list(options: argparse.Namespace) -> int:
@@ -121,17 +152,29 @@ def _sessions_list(options: argparse.Namespace) -> int:
 
 
 def _sessions_revoke(options: argparse.Namespace) -> int:
-    from bff.operator_tables import chosen_sessions  # noqa: PLC0415 - see the top
+    from bff.operator_tables import NoSessionChosenError, chosen_sessions  # noqa: PLC0415 - see the top
 
     if bool(options.session) == bool(options.person):
-        print("name either a session or --person", file=sys.stderr)
+        print(
+            "messenger-bff: name one session, or everybody's with --person; "
+            "`messenger-bff sessions list` shows both",
+            file=sys.stderr,
+        )
         return EXIT_USAGE
     here = _services(options)
-    chosen = chosen_sessions(here.book.everyone(), prefix=options.session, person=options.person)
-    ended = sum(here.sign_out.revoke(session.key) for session in chosen)
-    here.close()
-    print(f"{ended} session(s) revoked")
-    return 0 if ended else EXIT_FAULT
+    try:
+        chosen = chosen_sessions(
+            here.book.everyone(), prefix=options.session, person=options.person
+        )
+    except NoSessionChosenError as error:
+        print(f"messenger-bff: {error}; nothing was revoked", file=sys.stderr)
+        return EXIT_FAULT
+    else:
+        ended = sum(here.sign_out.revoke(session.key) for session in chosen)
+        print("1 session revoked" if ended == 1 else f"{ended} sessions revoked")
+        return 0 if ended else EXIT_FAULT
+    finally:
+        here.close()
 
 
 def _keys_new(_: argparse.Namespace) -> int:
@@ -162,8 +205,9 @@ def _settings(options: argparse.Namespace, over: dict[str, str] | None = None) -
     from bff.settings import Settings  # noqa: PLC0415 - see the top
 
     settings = Settings.read(file=options.settings, over=over)
+    # An operator's command says on its own what it did; `serve` logs as much as it was told to.
     logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
     return settings
 
