@@ -36,11 +36,11 @@ class ServedBff:
 
 
 @contextmanager
-def served_bff(folder: Path, **changes: str) -> Iterator[ServedBff]:
+def served_bff(folder: Path) -> Iterator[ServedBff]:
     later = _Later()
     with (
         Served(later) as served,
-        running_bff(folder, BFF_PUBLIC_URL=served.url, **changes) as rig,
+        running_bff(folder, BFF_PUBLIC_URL=served.url) as rig,
     ):
         later.app = rig.app
         token = session_by_hand(rig)
