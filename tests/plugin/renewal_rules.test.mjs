@@ -72,50 +72,6 @@ async function dayOf(options, hours = 24) {
 
 const maxIn = (times, span) => Math.max(...times.map((t) => times.filter((u) => u >= t && u < t + span).length));
 
-test('a day of fifteen-minute tokens costs one call a life, and the token is never old', async () => {
-  const { calls, expired } = await dayOf({});
-  assert.ok(calls >= 95 && calls <= 97, `${calls} calls`);
-  assert.equal(expired, 0);
-});
-
-test('a Genesys that refuses early costs two calls in the first life and one in each after it', async () => {
-  const { bench, calls, expired } = await dayOf({ answer: () => 'early' });
-  assert.ok(calls >= 95 && calls <= 97, `${calls} calls`);
-  assert.equal(expired, 0);
-  const start = bench.fired[0];
-  assert.equal(bench.fired.filter((at) => at < start + LIFE - MINUTE).length, 2);
-  assert.equal(bench.fired.filter((at) => at > start + MINUTE && at < start + LIFE + MINUTE).length, 1);
-});
-
-for (const [name, skew] of [['an hour fast', HOUR], ['an hour slow', -HOUR], ['a day fast', 24 * HOUR], ['a day slow', -24 * HOUR]]) {
-  test(`a clock that is ${name} changes nothing`, async () => {
-    const { calls, expired } = await dayOf({ skew, answer: () => 'early' });
-    assert.ok(calls >= 95 && calls <= 97, `${calls} calls`);
-    assert.equal(expired, 0);
-  });
-}
-
-test('without progress it stops after five calls, for ever', async () => {
-  for (const how of ['noop', 'same']) {
-    const { bench, calls } = await dayOf({ answer: () => how });
-    assert.ok(calls >= 4 && calls <= 5, `${how}: ${calls} calls`);
-    assert.deepEqual(bench.halted, ['no_progress']);
-    assert.equal(bench.renewal.status(), 'halted');
-    assert.equal(bench.timers.pending(), 0);
-  }
-});
-
-test('sixty-second tokens cost one call a life', async () => {
-  const { calls } = await dayOf({ life: MINUTE });
-  assert.ok(calls >= 1_400 && calls <= 1_500, `${calls} calls`);
-});
-
-test('one-second tokens never cost more than 61 calls in ten minutes', async () => {
-  const { bench, calls } = await dayOf({ life: 1_000 }, 2);
-  assert.ok(maxIn(bench.fired, 10 * MINUTE) <= 61, `${maxIn(bench.fired, 10 * MINUTE)} calls`);
-  assert.ok(calls > 600, 'it goes on all the same');
-});
-
 test('a token of sixty days is left alone for 59 days, and no timer is longer than browsers can count', async () => {
   const bench = createBench({ life: 60 * 24 * HOUR });
   bench.visible = false;
@@ -305,6 +261,12 @@ test('four failures are enough', async () => {
   assert.deepEqual(bench.halted, ['renewal_failed']);
 });
 
+test('progress gives the attempts back', async () => {
+  const { bench, calls } = await dayOf({ answer: (n) => (n % 4 ? { status: 503 } : 'normal') }, 2);
+  assert.ok(calls >= 28, `${calls} calls`);
+  assert.deepEqual(bench.halted, []);
+});
+
 test('a refusal after the end halts at once; one before the end may mean "too early"', async () => {
   const { bench, calls } = await dayOf({ answer: () => ({ status: 400, message: 'invalid_grant' }) }, 2);
   assert.equal(calls, 2);
@@ -406,4 +368,48 @@ test('names of every alphabet decode, junk does not', () => {
     assert.equal(decodeJwt(junk), null);
   }
   assert.deepEqual(decodeJwt(makeJwt({ exp: 5, iat: 9 })), { exp: 5, iat: 0 }, 'an iat after the end is none');
+});
+
+test('a day of fifteen-minute tokens costs one call a life, and the token is never old', async () => {
+  const { calls, expired } = await dayOf({});
+  assert.ok(calls >= 95 && calls <= 97, `${calls} calls`);
+  assert.equal(expired, 0);
+});
+
+test('a Genesys that refuses early costs two calls in the first life and one in each after it', async () => {
+  const { bench, calls, expired } = await dayOf({ answer: () => 'early' });
+  assert.ok(calls >= 95 && calls <= 97, `${calls} calls`);
+  assert.equal(expired, 0);
+  const start = bench.fired[0];
+  assert.equal(bench.fired.filter((at) => at < start + LIFE - MINUTE).length, 2);
+  assert.equal(bench.fired.filter((at) => at > start + MINUTE && at < start + LIFE + MINUTE).length, 1);
+});
+
+for (const [name, skew] of [['an hour fast', HOUR], ['an hour slow', -HOUR], ['a day fast', 24 * HOUR], ['a day slow', -24 * HOUR]]) {
+  test(`a clock that is ${name} changes nothing`, async () => {
+    const { calls, expired } = await dayOf({ skew, answer: () => 'early' });
+    assert.ok(calls >= 95 && calls <= 97, `${calls} calls`);
+    assert.equal(expired, 0);
+  });
+}
+
+test('without progress it stops after five calls, for ever', async () => {
+  for (const how of ['noop', 'same']) {
+    const { bench, calls } = await dayOf({ answer: () => how });
+    assert.ok(calls >= 4 && calls <= 5, `${how}: ${calls} calls`);
+    assert.deepEqual(bench.halted, ['no_progress']);
+    assert.equal(bench.renewal.status(), 'halted');
+    assert.equal(bench.timers.pending(), 0);
+  }
+});
+
+test('sixty-second tokens cost one call a life', async () => {
+  const { calls } = await dayOf({ life: MINUTE });
+  assert.ok(calls >= 1_400 && calls <= 1_500, `${calls} calls`);
+});
+
+test('one-second tokens never cost more than 61 calls in ten minutes', async () => {
+  const { bench, calls } = await dayOf({ life: 1_000 }, 2);
+  assert.ok(maxIn(bench.fired, 10 * MINUTE) <= 61, `${maxIn(bench.fired, 10 * MINUTE)} calls`);
+  assert.ok(calls > 600, 'it goes on all the same');
 });
