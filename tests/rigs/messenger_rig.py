@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self
 
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -102,6 +102,12 @@ class MessengerRig:
     context: BrowserContext
     tiny_provider: str
 
+    def on_another_device(self) -> Self:
+        """Return the same places seen from a browser that shares nothing with this one."""
+        browser = self.context.browser
+        assert browser is not None
+        return replace(self, context=browser.new_context())
+
     def page(self, path: str = "/", *, before: str = "") -> Page:
         """Open a page; our tiny AuthProvider registers where a brand's file would."""
         page = self.context.new_page()
@@ -164,4 +170,5 @@ def running_messenger(browser: Browser, **settings: Any) -> Iterator[MessengerRi
                     context=context,
                     tiny_provider=f"const BFF = '{served_bff.url}';" + TINY_PROVIDER,
                 )
-                context.close()
+                for opened in browser.contexts:
+                    opened.close()
