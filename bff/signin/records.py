@@ -107,6 +107,7 @@ class Attempt:
     prompt: str | None = None
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
+    previous: SessionKey | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

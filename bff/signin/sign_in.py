@@ -23,6 +23,7 @@ from bff.signin.records import (
     BrowserSession,
     EndReason,
     Person,
+    SessionKey,
     SessionToken,
     Surface,
     Transaction,
@@ -57,6 +58,7 @@ class Wish:
     provider: str | None = None
     transaction: str | None = None
     prompt: str | None = None
+    current: SessionToken | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +126,7 @@ class SignIn:
             prompt=demands.prompt,
             max_age=demands.max_age,
             acr_values=demands.acr_values,
+            previous=self._current_key(wish),
         )
         self._attempts.put(hashed(request.state), attempt, ttl=ATTEMPT_LIFE)
         return request.url
@@ -140,9 +143,7 @@ class SignIn:
             raise AttemptUnknownError("state belongs to another browser")
         return attempt
 
-    def finish(
-        self, attempt: Attempt, answer: Answer, *, previous: SessionToken | None
-    ) -> Established:
+    def finish(self, attempt: Attempt, answer: Answer) -> Established:
         """Turn the provider's answer into a session.
 
         Raises IssuerMixUpError, SignInDeniedError, ProviderAnswerError, StepUpFailedError or
@@ -162,7 +163,7 @@ class SignIn:
             ),
         )
         person = self._person(name, desk, identity)
-        self._end_previous(previous, person)
+        self._end_previous(attempt.previous, person)
         token = self._book.new_token()
         session = self._book.begin(token, _signed_in(person, identity))
         self._vault.lock_away(session, identity.tokens)
@@ -225,9 +226,18 @@ class SignIn:
             claims=mapped_claims(identity.claims, desk.claim_names),
         )
 
-    def _end_previous(self, previous: SessionToken | None, person: Person) -> None:
+    def _current_key(self, wish: Wish) -> SessionKey | None:
+        """Return which session this browser has now.
+
+        Known at the start only: a Strict cookie does not come along when the provider sends the
+        browser back, for that navigation begins on another site.
+        """
+        session = self._book.find(wish.current)
+        return None if session is None else session.key
+
+    def _end_previous(self, previous: SessionKey | None, person: Person) -> None:
         """End what this browser had before: another person's pages are signed out, ours go on."""
-        session = self._book.find(previous)
+        session = None if previous is None else self._book.look_up(previous)
         if session is None:
             return
         same = session.person.pairwise == person.pairwise

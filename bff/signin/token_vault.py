@@ -78,8 +78,9 @@ class TokenVault:
         try:
             self.live_tokens(session)
         except (IdentityProviderDownError, ProviderAnswerError):
-            silence = self._clock.now() - self._require(session.key).record.confirmed_at
-            if silence > self._policy.outage_grace:
+            # The provider's last word holds as long as the tokens it gave, and the grace after.
+            overdue = self._clock.now() - self._require(session.key).record.tokens.expires_at
+            if overdue > self._policy.outage_grace:
                 raise
 
     def live_tokens(self, session: BrowserSession) -> TokenSet:

@@ -4,7 +4,7 @@ import json
 import queue
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
@@ -57,6 +57,7 @@ def login() -> ResponseReturnValue:
         provider=query("provider"),
         transaction=query("transaction"),
         prompt=query("prompt"),
+        current=cookies.session_token(request),
     )
     response = redirect(here.sign_in.start(wish, browser=browser), code=303)
     cookies.set_browser(response, browser, cross_site=here.site.cross_site)
@@ -70,7 +71,7 @@ def callback() -> ResponseReturnValue:
     answer = Answer(code=query("code"), iss=query("iss"), error=query("error"))
     attempt = here.sign_in.claim(query("state"), browser=cookies.browser_secret(request))
     try:
-        done = here.sign_in.finish(attempt, answer, previous=cookies.session_token(request))
+        done = here.sign_in.finish(attempt, answer)
     except BffError as error:
         return _failed(here, attempt, error)
     response: BaseResponse = redirect(attempt.return_url, code=303)

@@ -79,3 +79,18 @@ def test_a_browser_may_have_many_sign_ins_under_way(bff: BffRig) -> None:
 
     assert browser.signed_in
     assert size == 43
+
+
+def test_the_old_session_ends_though_its_cookie_does_not_come_back(bff: BffRig) -> None:
+    """A Strict cookie stays behind when another site sends the browser to the callback."""
+    browser, thief = bff.browser(), bff.browser()
+    browser.sign_in()
+    stolen = browser.cookie() or ""
+    answer = browser.at_provider(browser.start(), "amira")
+    browser.client.delete_cookie("__Host-bff", domain="auth.brand.localhost")
+
+    browser.get(answer)
+
+    thief.set_cookie("__Host-bff", stolen)
+    assert browser.signed_in
+    assert not thief.signed_in

@@ -23,7 +23,7 @@ SILENCES = [
 def test_an_outage_costs_nobody_their_session(bff: BffRig, fault: Fault, value: object) -> None:
     browser = bff.browser()
     browser.sign_in()
-    bff.clock.advance(timedelta(minutes=20))
+    bff.clock.advance(timedelta(minutes=35))
     bff.provider.provider.faults.plant(fault, value=value)
 
     during = browser.post("/messenger/code")
@@ -52,7 +52,7 @@ def test_a_short_outage_is_not_even_noticed(bff: BffRig) -> None:
 def test_the_wait_that_the_provider_asks_for_is_handed_on_and_kept(bff: BffRig) -> None:
     browser = bff.browser()
     browser.sign_in()
-    bff.clock.advance(timedelta(minutes=20))
+    bff.clock.advance(timedelta(minutes=35))
     bff.provider.provider.faults.plant(Fault.UNAVAILABLE, value=40)
 
     first = browser.post("/messenger/code")
