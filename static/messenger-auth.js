@@ -1,15 +1,14 @@
 // @ts-check
 /*!
- * Signed-in customers chat as themselves in the Genesys Cloud Messenger.
- * Rooms: words, BFF client, renewal, AuthProvider, front door; only the last touches globals.
- * No token and no code is ever stored, logged or put into an event.
+ * Signed-in customers chat as themselves in the Genesys Cloud Messenger: see docs/plugin.md.
+ * Only the last room touches globals; no token and no code is stored, logged or put into an event.
  */
 (() => {
 'use strict';
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
-const LONGEST_TIMER = 0x7fffffff; // one more, and browsers fire at once
+const LONGEST_TIMER = 0x7fffffff; // beyond it browsers fire at once
 
 /** @param {() => any} act */
 const attempt = (act) => {
@@ -21,7 +20,7 @@ const attempt = (act) => {
 };
 const parse = (/** @type {any} */ text) => attempt(() => JSON.parse(text));
 
-/** One timer: each call clears the last, so repeated events do not stack them. @param {Environment} env */
+/** One timer: each call clears the last. @param {Environment} env */
 function createAlarm(env) {
   /** @type {any} */ let timer;
   return (/** @type {any} */ then = null, delay = 0) => {
@@ -32,7 +31,7 @@ function createAlarm(env) {
 
 // Words: what a person may read.
 
-/** @type {Record<string, string>} */
+/** @type {any} */
 const SENTENCES = {
   messenger_logout_failed: 'You are signed out, but the chat is not. Please close this page.',
   reload_needed: 'The chat did not come back. Please reload the page.',
@@ -56,7 +55,7 @@ const signedOut = () => problem('sign_in_needed', 'refused');
 
 const publicPart = ({ code = '', message = '' }) => ({ code, message });
 
-// BFF client: what the page asks of our own server, and what the answers mean.
+// BFF client: what the page asks of our own server.
 
 const ANSWER_LIMIT = 10_000;
 const AUTH_DATA = ['authCode', 'redirectUri', 'codeVerifier', 'nonce', 'maxAge', 'iss'];
@@ -79,7 +78,7 @@ function createBff(env, base = '') {
         }),
         credentials: 'include',
         cache: 'no-store',
-        redirect: 'error', // a captive portal's page is not an answer
+        redirect: 'error', // a captive portal is no answer
         signal: abort.signal,
       });
       answer = (await response.json()) || {};
@@ -101,25 +100,24 @@ function createBff(env, base = '') {
       if (typeof answer.signed_in !== 'boolean') throw unreachable();
       return { ...answer, offset: answer.server_now_ms - (sent + env.now()) / 2 };
     },
-    /** A new one each time, never one that was handed out before. @returns {Promise<AuthData>} */
+    /** Never one that was handed out before. @returns {Promise<AuthData>} */
     async code(forceUpdate = false) {
       for (let tries = 2; tries--; ) {
         const sent = env.now();
         const answer = await call('/messenger/code', forceUpdate ? { forceUpdate } : {});
         const life = answer.expiresIn * SECOND;
-        // The computer may have slept meanwhile: a code near its end is worth nothing.
+        // The computer may have slept meanwhile.
         const old = life - (env.now() - sent) < Math.min(10_000, life / 2);
         if (old || !answer.authCode || !answer.redirectUri) continue;
         return Object.fromEntries(AUTH_DATA.filter((k) => answer[k] != null).map((k) => [k, answer[k]]));
       }
       throw unreachable();
     },
-    logout: (/** @type {object} */ body) => call('/auth/logout', body),
+    logout: (/** @type {any} */ body) => call('/auth/logout', body),
   };
 }
 
-// Renewal: a new Genesys JWT just in time. Genesys gives none while the old one is valid, a second
-// late costs nothing, and "it worked" means that `exp` grew.
+// Renewal: a new Genesys JWT just in time. None comes while the old one is valid; a second late is cheap.
 
 const LEAD = 2_000;
 const LATE = -250;
@@ -145,11 +143,11 @@ const decodeJwt = (jwt = '') =>
     return Number.isFinite(exp) ? { exp, iat: iat < exp ? iat : 0 } : null;
   });
 
-/** Server minus local clock: measured when a token is minted, and kept; an old `iat` says nothing. */
+/** Server minus local clock, measured when a token is minted: an old `iat` says nothing. */
 const offsetOf = ({ exp = 0, iat = 0 }, now = 0, fresh = false, saved = { exp: 0, offset: 0 }, server = 0) =>
   saved.exp === exp ? +saved.offset || 0 : fresh && iat ? iat * SECOND - now : server || 0;
 
-/** These errors are undocumented: only what is plain is believed. @param {any} error */
+/** Undocumented: only what is plain is believed. @param {any} error */
 const isFatal = (error) => [400, 401, 403].includes(error?.status) || /invalid_grant/.test(error?.message);
 
 /** @param {Environment} env @param {RenewalNeeds} needs */
@@ -160,7 +158,7 @@ function createRenewal(env, needs) {
   let notBefore = 0;
   /** @type {Token | null} */ let token = null;
   /** @type {number[]} */ let fired = [];
-  /** Under way, until a newer token or a sign-out. @type {object | null} */ let flight = null;
+  /** The request under way. @type {object | null} */ let flight = null;
   const alarm = createAlarm(env);
 
   /** @param {Act} [then] */
@@ -172,7 +170,7 @@ function createRenewal(env, needs) {
   /** @param {Token} t */
   const dueAt = (t) => Math.max(t.deadline - Math.min(lead, t.life / 2), t.floor, notBefore);
 
-  // Visible: ticks compare clocks and notice a sleep. Hidden: one timer is not throttled.
+  // Ticks notice a sleep; a hidden tab gets one timer, which is not throttled.
   function arm(next = 'scheduled') {
     if (!token) return move('idle');
     const delay = dueAt(token) - env.now();
@@ -182,7 +180,7 @@ function createRenewal(env, needs) {
   function check() {
     if (!token || flight || status === 'halted') return;
     const now = env.now();
-    // At most one life away: a clock that was put back costs no more than that.
+    // A clock that was put back costs one life at most.
     token.deadline = Math.min(token.deadline, now + token.life);
     token.floor = Math.min(token.floor, now + FLOOR);
     if (now < dueAt(token)) return arm(status);
@@ -197,15 +195,14 @@ function createRenewal(env, needs) {
     const mine = (flight = {});
     const failed = (/** @type {any} */ error) => mine === flight && failure(error, early);
     move('refreshing', () => failed(null), COMMAND_LIMIT);
-    // Not this answer but the event is the evidence; it may come a little later.
+    // The event is the evidence, not this answer.
     needs.refresh().then(() => mine === flight && move('refreshing', () => standstill(early), SETTLE), failed);
   }
 
-  // Answered, but no newer token came.
   function standstill(early = false) {
     flight = null;
     if (!early || lead < 0) return again('no_progress');
-    lead = LATE; // learned once
+    lead = LATE;
     arm('early');
   }
 
@@ -214,7 +211,7 @@ function createRenewal(env, needs) {
     flight = null;
     if (!env.online()) return move('offline');
     if (!isFatal(error)) return again('renewal_failed', error?.retryAfter * SECOND);
-    // A refusal before the end may only mean "too early".
+    // Before the end it may only mean "too early".
     return early && lead > 0 ? standstill(early) : halt('refused');
   }
 
@@ -224,7 +221,6 @@ function createRenewal(env, needs) {
     arm('retrying');
   }
 
-  // No request after this, until a person, a newer token or a sign-out.
   function halt(reason = '') {
     move('halted');
     needs.halted(reason);
@@ -233,7 +229,7 @@ function createRenewal(env, needs) {
   return {
     status: () => status,
     wake: check,
-    /** Whether `exp` grew: nothing else is progress. @param {Claims | null} claims */
+    /** Only a greater `exp` is progress. @param {Claims | null} claims */
     accept(claims, fresh = false) {
       if (!claims || (token && claims.exp <= token.exp)) return false;
       const { exp, iat } = claims;
@@ -260,7 +256,7 @@ function createRenewal(env, needs) {
   };
 }
 
-// AuthProvider: the three commands, whose chat this is, and what happens when nothing happens.
+// AuthProvider: the commands, whose chat it is, and waking what sleeps.
 
 const LOGOUT_LIMIT = 2_500;
 const WATCH = 10_000;
@@ -273,28 +269,27 @@ const MOST_CODES = 12;
 const MOST_RECOVERIES = 5;
 const UNKNOWN = '?';
 
-/** What outlives the page; nothing secret. @param {Page} page @param {() => string} deployment */
+/** Nothing secret. @param {Page} page @param {() => string} deployment */
 function createMemory({ local, tab }, deployment) {
   const key = (name = '') => `messenger-auth:${deployment()}:${name}`;
-  /** @type {string | null} */
-  let owner = null; // for where storage is blocked
+  /** @type {any} */ let owner = null; // if storage is blocked
 
   return {
-    // The opaque tag of the person whose tokens Messenger holds.
+    // An opaque tag: whose tokens Messenger holds.
     owner: () => local.get(key('person')) || owner,
-    own: (/** @type {string | null} */ tag) => local.set(key('person'), (owner = tag)),
+    own: (/** @type {any} */ tag) => local.set(key('person'), (owner = tag)),
     clock: () => parse(local.get(key('clock'))) || undefined,
-    saveClock: (/** @type {ClockRecord} */ record) => local.set(key('clock'), JSON.stringify(record)),
-    // Read only. How Messenger stores it is not promised: any JWT in the text will do.
+    saveClock: (/** @type {any} */ record) => local.set(key('clock'), JSON.stringify(record)),
+    // Read only; its form is not promised.
     token: () => /eyJ[\w-]*\.[\w-]+\.[\w-]*/.exec(local.get(`_${deployment()}:gcatkn`) || '')?.[0],
-    /** Whether one more sign-in is no loop yet. @param {Environment} env */
+    /** @param {Environment} env */
     mayLeave(env) {
       const known = parse(tab.get(key('redirects')));
       const times = recent(Array.isArray(known) ? known : [], env.now(), LOOP_SPAN);
       if (times.push(env.now()) > MOST_REDIRECTS) return false;
       const next = JSON.stringify(times);
       tab.set(key('redirects'), next);
-      // Without a memory no loop is noticed: then only a person's click leaves the page.
+      // Without a memory only a click leaves the page.
       return tab.get(key('redirects')) === next || env.activated();
     },
     forgiveLoops: () => tab.set(key('redirects'), null),
@@ -305,11 +300,11 @@ function createMemory({ local, tab }, deployment) {
 function createProvider(env, bff, page, settings) {
   const { base, provider } = settings;
   let deployment = settings.deployment || page.snippetDeployment() || '';
-  let declined = settings.failure; // do not send them straight back to where they cancelled
+  let declined = settings.failure; // nobody goes straight back to where they cancelled
   let ready = false;
   let authenticated = false;
   let disposed = false;
-  let coded = false; // a code went out: the next tokens belong to the person of the session
+  let coded = false; // the next tokens are this person's
   let recoveries = 0;
   let checkedAt = 0;
   let settled = Promise.resolve();
@@ -317,7 +312,7 @@ function createProvider(env, bff, page, settings) {
   /** @type {Bus | null} */ let bus = null;
   /** @type {Session | null} */ let session = null;
   /** @type {number[]} */ let codes = [];
-  /** Commands left open, for the page goes away. @type {((trouble: Problem) => void)[]} */ let parked = [];
+  /** Commands of a page that goes away. @type {((trouble: Problem) => void)[]} */ let parked = [];
   /** @type {Act | null} */ let closeEvents = null;
   /** @type {any} */ let checking;
   /** @type {any} */ let signingOut;
@@ -354,14 +349,14 @@ function createProvider(env, bff, page, settings) {
     return bus.command(name, {});
   }
 
-  // Messenger may ignore a resolve, and would say "Re-authenticating…" for ever.
+  // Messenger may ignore a resolve, and say "Re-authenticating…" for ever.
 
   const stuck = () => tell('stuck', 'no_tokens', problem('reload_needed'));
 
   function expectTokens(delay = 0, tries = 1, giveUp = stuck) {
     watch(() => {
       if (tries <= 0) return is('unavailable', 'signed-out', 'halted') || giveUp();
-      command('Auth.getTokens').catch(() => {}); // what counts is the event
+      command('Auth.getTokens').catch(() => {});
       expectTokens(WATCH, tries - 1, giveUp);
     }, delay);
   }
@@ -370,10 +365,10 @@ function createProvider(env, bff, page, settings) {
   function tokensCame({ data }) {
     const ours = coded;
     coded = false;
-    if (closed() || (session && !person() && !ours)) return; // of somebody who left
+    if (closed() || (session && !person() && !ours)) return; // somebody left
     const grew = renewal.accept(decodeJwt(data.jwt), true);
     if (ours) memory.own(person() || UNKNOWN);
-    if (!grew && renewal.status() === 'halted') return; // the same token again is no progress
+    if (!grew && renewal.status() === 'halted') return; // no progress
     watch();
     tell('authenticated', authenticated ? 'renewed' : 'tokens');
     authenticated = true;
@@ -386,7 +381,7 @@ function createProvider(env, bff, page, settings) {
     expectTokens(0, 1, () => tell('halted', reason, signedOut()));
   }
 
-  // A few tries, then only when somebody looks: an unattended page comes to rest.
+  // An unattended page comes to rest.
   function recoverLater(floor = 0) {
     if (closed() || ++recoveries > MOST_RECOVERIES) return;
     recovery(() => env.visible() && env.online() && check(), backoff(recoveries, env.random, floor));
@@ -398,9 +393,9 @@ function createProvider(env, bff, page, settings) {
     recoverLater(trouble.wait);
   }
 
-  // Whose chat is this? Messenger keeps its tokens when somebody else signs in.
+  // Messenger keeps its tokens when somebody else signs in.
 
-  /** One question at a time. @returns {Promise<void>} */
+  /** @returns {Promise<void>} */
   function check() {
     checkedAt = env.now();
     checking ??= bff
@@ -410,7 +405,6 @@ function createProvider(env, bff, page, settings) {
     return checking;
   }
 
-  /** @returns {Promise<void>} */
   const settle = () => (settled = settled.then(settleNow));
 
   async function settleNow() {
@@ -424,7 +418,7 @@ function createProvider(env, bff, page, settings) {
     openEvents();
   }
 
-  /** @returns {Promise<boolean | void>} whether Messenger had to be taken from somebody */
+  /** @returns {Promise<boolean | void>} */
   async function guardIdentity() {
     const whose = memory.owner() || (memory.token() && UNKNOWN);
     if (!whose || whose === person()) return;
@@ -437,14 +431,14 @@ function createProvider(env, bff, page, settings) {
     if (is('halted', 'stuck')) return;
     if (session && !is('signed-in')) tell('signed-in', 'session');
     if (!ready || !deployment) return;
-    // With the BFF out of reach, a known person's chat still goes on.
+    // With the BFF out of reach a known chat goes on.
     if (memory.owner() && renewal.accept(decodeJwt(memory.token()), false)) {
       authenticated = true;
       tell('authenticated', 'restored');
     } else if (session) expectTokens(delay);
   }
 
-  // The bus has no time-out, and must not hold up a sign-out.
+  // The bus has no time-out.
   async function leaveMessenger() {
     const limit = createAlarm(env);
     watch();
@@ -454,7 +448,7 @@ function createProvider(env, bff, page, settings) {
     });
     limit();
     forgetTokens();
-    if (done) memory.own(null); // else the next load tries again
+    if (done) memory.own(null); // else at the next load
     return done;
   }
 
@@ -469,12 +463,10 @@ function createProvider(env, bff, page, settings) {
     if (is('authenticated')) tell('signed-in', 'messenger_logged_out');
   }
 
-  // The BFF pushes the end of a session, wherever it ended.
-
   function openEvents() {
     if (closeEvents || !person()) return;
     closeEvents = page.listen(base + '/auth/events', { session: heard, session_ended: ended }, () => {
-      closeEvents = null; // 204 or an error: first ask whether anybody is signed in
+      closeEvents = null; // 204 or an error: ask first
       recoverLater();
     });
   }
@@ -497,7 +489,7 @@ function createProvider(env, bff, page, settings) {
     if (!(await leaveMessenger()) && held) tell('signed-out', reason, problem('messenger_logout_failed'));
   }
 
-  // The commands: promises, so they settle once; only a page that is going away leaves one open.
+  // The commands: promises, so they settle once.
 
   async function freshCode(forceUpdate = false) {
     if (closed()) throw signedOut();
@@ -530,7 +522,7 @@ function createProvider(env, bff, page, settings) {
       throw noted(trouble);
     });
 
-  /** A code while the session lives, else the sign-in page. @param {Act} allow throws what speaks against it */
+  /** @param {Act} allow throws what speaks against leaving */
   const codeOrRedirect = (allow) =>
     freshCode().then(
       (data) => {
@@ -574,7 +566,7 @@ function createProvider(env, bff, page, settings) {
   const answering = (work) => (/** @type {any} */ e) =>
     void work(e.data || {}).then((data) => e.resolve(data), (trouble) => e.reject?.(publicPart(trouble)));
 
-  /** @returns {Promise<never>} open while the page goes away */
+  /** @returns {Promise<never>} */
   function redirect() {
     if (!parked.length) {
       watch();
@@ -586,7 +578,7 @@ function createProvider(env, bff, page, settings) {
     return new Promise((_, reject) => parked.push(reject));
   }
 
-  // Still here, or here again by the Back button: nobody may wait for ever.
+  // Still here, or here again by the Back button.
   function comeBack() {
     away();
     if (!parked.length) return;
@@ -596,8 +588,6 @@ function createProvider(env, bff, page, settings) {
     tell('sign-in-failed', 'returned', trouble);
   }
 
-  // What the page may ask for.
-
   async function signIn() {
     await check();
     if (!session || (person() && authenticated)) return;
@@ -605,12 +595,10 @@ function createProvider(env, bff, page, settings) {
       command('Auth.reAuthenticate').catch(() => {});
       return expectTokens(WATCH, 2);
     }
-    // Nobody's command waits here: the state says how it ends.
     if (memory.mayLeave(env)) redirect().catch(() => {});
     else stopLoop();
   }
 
-  // A person's second try: earlier failures are forgiven.
   async function retry() {
     if (is('stuck')) return page.reload();
     forgive();
@@ -634,7 +622,7 @@ function createProvider(env, bff, page, settings) {
       tell('sign-out-failed', answer.kind, problem('sign_out_failed'));
       return openEvents();
     }
-    session = { signed_in: false }; // refused means: it had ended already
+    session = { signed_in: false }; // refused: it had ended already
     forgive();
     tell('signed-out', 'signed_out');
     page.go(answer.logout_url);
@@ -668,7 +656,7 @@ function createProvider(env, bff, page, settings) {
     bus.ready();
   }
 
-  // Persisted: the page came out of the back-forward cache.
+  // Persisted: out of the back-forward cache.
   function wake(persisted = false) {
     renewal.wake();
     if (persisted) comeBack();
@@ -695,7 +683,7 @@ function createProvider(env, bff, page, settings) {
 const EVENT = 'messenger-auth';
 const FAILURE = /[#&]messenger-auth-error=([\w-]{1,60})/;
 
-/** Storage may be blocked, and then even its getter throws. @param {any} root @returns {Shelf} */
+/** Where it is blocked, even the getter throws. @param {any} root @returns {Shelf} */
 const shelf = (root, kind = '') => ({
   get: (key) => attempt(() => root[kind].getItem(key)),
   set: (key, value) => attempt(() => (value ? root[kind].setItem(key, value) : root[kind].removeItem(key))),
@@ -705,9 +693,9 @@ const shelf = (root, kind = '') => ({
 const environmentOf = (root) => ({
   now: () => root.Date.now(),
   random: () => root.Math.random(),
-  visible: () => root.document.visibilityState !== 'hidden',
-  online: () => root.navigator.onLine !== false,
-  activated: () => root.navigator.userActivation?.isActive === true,
+  visible: () => !root.document.hidden,
+  online: () => root.navigator.onLine,
+  activated: () => root.navigator.userActivation?.isActive,
   setTimeout: (then, delay) => root.setTimeout(then, delay),
   clearTimeout: (timer) => root.clearTimeout(timer),
   fetch: (url, options) => root.fetch(url, options),
@@ -719,7 +707,7 @@ function plainPath({ pathname, search, hash }) {
   return pathname + search + (rest && '#' + rest);
 }
 
-/** Once read, it leaves the address. @param {any} root */
+/** @param {any} root */
 function takeFailure({ location, history }) {
   const found = FAILURE.exec(location.hash);
   if (found) history.replaceState(history.state, '', plainPath(location));
@@ -732,7 +720,7 @@ const listenWith = (root) => (url, hears, closed) => {
   for (const event of Object.keys(hears)) {
     source.addEventListener(event, (/** @type {any} */ e) => hears[event](parse(e.data) || {}));
   }
-  source.onerror = () => source.readyState === 2 && closed(); // 2: closed; else it reconnects by itself
+  source.onerror = () => source.readyState === 2 && closed(); // 2: for good
   return () => source.close();
 };
 
@@ -766,7 +754,7 @@ function subscribe(root, event = '*', hear) {
 /** @param {any} root @param {(persisted: boolean) => void} wake @param {AbortSignal} signal */
 function wakeOn(root, wake, signal) {
   for (const name of ['visibilitychange', 'resume', 'pageshow', 'focus', 'online']) {
-    // The window captures what happens to the document; but not focus, or each field would wake us.
+    // Captured, the document's events come here too, but so would each field's focus.
     root.addEventListener(name, (/** @type {any} */ e) => wake(e.persisted), { signal, capture: name !== 'focus' });
   }
 }
@@ -792,7 +780,7 @@ function boot(root, script) {
   root.Genesys ||= function () {
     (root.Genesys.q ||= []).push(arguments);
   };
-  // window.Genesys afresh: the real one replaces the stub, and a kept stub queues for ever.
+  // Afresh: the real one replaces the stub.
   root.Genesys('registerPlugin', 'AuthProvider', provider.register);
   void provider.check();
   return api;

@@ -64,7 +64,7 @@ export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', ha
   const window = {
     Date: { now: clock.local },
     Math: { random: createRandom(seed) },
-    document: { visibilityState: 'visible' },
+    document: { hidden: false },
     navigator: { onLine: true, userActivation: { isActive: false } },
     location,
     history: {

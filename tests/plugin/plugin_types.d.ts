@@ -22,7 +22,7 @@ type Environment = {
   visible(): boolean;
   online(): boolean;
   /** Whether a person has just clicked. */
-  activated(): boolean;
+  activated(): unknown;
   setTimeout(then: Act, delay: number): any;
   clearTimeout(timer: any): void;
   fetch(url: string, options: object): Promise<any>;

@@ -63,7 +63,7 @@ export function openPage(world, options = {}) {
     wake: (name = 'focus') => window.dispatchEvent(new Event(name)),
     pageShow: () => window.dispatchEvent(Object.assign(new Event('pageshow'), { persisted: true })),
     show(visibility) {
-      window.document.visibilityState = visibility;
+      window.document.hidden = visibility === 'hidden';
       window.dispatchEvent(new Event('visibilitychange'));
     },
   };

@@ -342,7 +342,7 @@ test('a reconnecting Messenger finds a valid token', async () => {
   page.show('hidden');
   await page.clock.advance(60 * MINUTE);
   assert.equal(page.genesys.names('Auth.refreshToken').length, 0);
-  page.window.document.visibilityState = 'visible';
+  page.window.document.hidden = false;
   page.genesys.publish('MessagingService', 'reconnecting');
   await page.clock.advance(1_000);
   assert.equal(page.genesys.names('Auth.refreshToken').length, 1);
