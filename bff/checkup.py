@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
@@ -193,7 +193,7 @@ def _skew(where: str, provider: ProviderSettings, http: requests.Session, clock:
     before = clock.now()
     try:
         answer = http.get(provider.issuer.rstrip("/") + WELL_KNOWN, allow_redirects=False)
-        theirs = parsedate_to_datetime(answer.headers["Date"])
+        theirs = _moment(answer.headers["Date"])
     except (requests.RequestException, KeyError, ValueError):
         return Finding(
             verdict=Verdict.WARNING, what=f"{where}: its clock is not told", fix="nothing to do"
@@ -206,6 +206,14 @@ def _skew(where: str, provider: ProviderSettings, http: requests.Session, clock:
         return _ok(said)
     verdict = Verdict.FAULT if skew >= SKEW_FAULT else Verdict.WARNING
     return Finding(verdict=verdict, what=said, fix="synchronise this machine's clock (NTP)")
+
+
+def _moment(date: str) -> datetime:
+    """Raises ValueError unless the zone is known: `-0000` says that it is not (RFC 5322, 3.3)."""
+    parsed = parsedate_to_datetime(date)
+    if parsed.tzinfo is None:
+        raise ValueError("no zone")
+    return parsed
 
 
 def _tried(what: str, look: Callable[[], object], fix: str) -> Finding:

@@ -209,6 +209,8 @@ def _settings(options: argparse.Namespace, over: dict[str, str] | None = None) -
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    # It announces each second try; what comes of it is told anyway.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     return settings
 
 

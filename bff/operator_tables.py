@@ -70,8 +70,10 @@ def key_table(ring: KeyRing, signing_keys: SigningKeys) -> str:
 
 
 def _is(session: BrowserSession, person: str) -> bool:
-    email = session.person.claims.get("email", "")
-    return person == session.person.subject or person.lower() == email.lower()
+    email = session.person.claims.get("email")
+    return person == session.person.subject or (
+        email is not None and person.lower() == email.lower()
+    )
 
 
 def _printable(text: str) -> str:
