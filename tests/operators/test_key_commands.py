@@ -1,0 +1,111 @@
+"""`messenger-bff keys`: new ones, the ring, its rotation under running servers, the master key."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from bff_rig import a_key, environment, running_bff
+from command_rig import Outcome, Site, run_command, serving
+from redis_server import RedisServer
+from wire_browser import WireBrowser
+
+from bff.adapters.system import SystemClock
+from bff.crypto.keyring import STALENESS
+from bff.crypto.sealed_value import key_id_of
+
+OLD, NEW = a_key("A"), a_key("P")
+
+
+def in_state(done: Outcome, use: str, state: str) -> list[str]:
+    return [row[1] for row in done.rows if (row[0], row[2]) == (use, state)]
+
+
+def test_a_new_key_is_good_enough_for_the_settings(tmp_path: Path) -> None:
+    made = [run_command("keys", "new", folder=tmp_path, env={}) for _ in range(2)]
+
+    keys = {base64.urlsafe_b64decode(done.out.strip() + "=") for done in made}
+    assert [len(key) for key in keys] == [32, 32]
+    assert {done.err for done in made} == {""}
+
+
+def test_the_list_of_a_fresh_store_shows_one_key_that_seals_and_two_that_sign(site: Site) -> None:
+    done = site.command("keys", "list")
+
+    assert done.code == 0
+    assert [row[0:3:2] for row in done.rows] == [
+        ["seal", "sealing"],
+        ["sign", "signing"],
+        ["sign", "next"],
+    ]
+
+
+def test_rotation_puts_every_kind_of_key_one_step_on(site: Site) -> None:
+    before = site.command("keys", "list")
+
+    after = site.command("keys", "rotate")
+
+    assert after.code == 0
+    assert in_state(after, "seal", "opening") == in_state(before, "seal", "sealing")
+    assert in_state(after, "seal", "sealing") != in_state(before, "seal", "sealing")
+    assert in_state(after, "sign", "signing") == in_state(before, "sign", "next")
+    assert in_state(after, "sign", "retiring") == in_state(before, "sign", "signing")
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+def test_running_servers_open_old_sessions_and_seal_with_the_new_key(
+    tmp_path: Path, store: str
+) -> None:
+    clock = SystemClock()
+    with RedisServer() as redis:
+        url = redis.url if store == "redis" else f"sqlite:///{tmp_path / 'store.sqlite3'}"
+        with running_bff(tmp_path, provider={"clock": clock}, BFF_STORE_URL=url) as bff:
+            before = bff.browser()
+            before.sign_in()
+            env = environment(bff.provider.url, BFF_STORE_URL=url)
+            rotated = run_command("keys", "rotate", folder=tmp_path, env=env)
+            clock.shift = STALENESS
+            after = bff.browser()
+            after.sign_in("zoe")
+            entry = bff.services.store.get(f"session:{bff.key_of(after)}")
+
+            assert before.signed_in
+            assert before.post("/messenger/code").status_code == 200
+
+    assert rotated.code == 0, rotated.err
+    assert entry is not None
+    assert [key_id_of(entry.value).hex()] == in_state(rotated, "seal", "sealing")
+
+
+def test_the_master_key_is_changed_in_three_restarts_and_nobody_is_signed_out(site: Site) -> None:
+    browser = WireBrowser(site.url)
+    with serving(site):
+        browser.sign_in()
+    steps = [
+        {"BFF_MASTER_KEY": OLD, "BFF_MASTER_KEY_PREVIOUS": NEW},
+        {"BFF_MASTER_KEY": NEW, "BFF_MASTER_KEY_PREVIOUS": OLD},
+        {"BFF_MASTER_KEY": NEW},
+    ]
+
+    listed = [site.command("sessions", "list", **step) for step in steps]
+    with serving(site.with_settings(BFF_MASTER_KEY=NEW), name="changed"):
+        still_signed_in = browser.signed_in
+
+    assert [done.code for done in listed] == [0, 0, 0]
+    assert all("amira@example.com" in done.out for done in listed)
+    assert still_signed_in
+    assert site.command("sessions", "list").code == 2
+
+
+@pytest.mark.parametrize("words", [("serve",), ("sessions", "list"), ("keys", "rotate")])
+def test_a_lost_master_key_is_told_and_nothing_is_replaced(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    ring = site.command("keys", "list").out
+
+    done = site.command(*words, BFF_MASTER_KEY=NEW)
+
+    assert done.code == 2
+    assert "BFF_MASTER_KEY does not open this store" in done.err
+    assert "Traceback" not in done.err
+    assert all(key not in done.err for key in (OLD, NEW))
+    assert site.command("keys", "list").out == ring
