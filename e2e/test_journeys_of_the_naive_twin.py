@@ -23,8 +23,6 @@ def test_only_the_naive_plugin_shows_the_pop_up_after_an_expiry_and_a_reload(own
 
     assert ours.page.is_closed()
     assert naive.popups == 1
-    naive.part("messenger-reauthenticate").click()
-    naive.page.get_by_role("button", name="Re-authenticating…").wait_for()
 
     healed = own.tab()
     healed.visit("/")
