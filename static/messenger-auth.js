@@ -414,7 +414,7 @@ function createProvider(env, bff, page, settings) {
     if (session && !person()) {
       if (!is('halted', 'sign-in-failed', 'signed-out')) tell('signed-out', 'no_session');
     } else if (!authenticated) becomeAuthenticated(changed ? 0 : LOAD_WATCH);
-    else if (is('loading', 'unavailable')) tell('authenticated', 'session');
+    else if (!is('authenticated') || current.name !== session?.name) tell('authenticated', 'session');
     openEvents();
   }
 
@@ -430,7 +430,7 @@ function createProvider(env, bff, page, settings) {
   function becomeAuthenticated(delay = 0) {
     if (is('halted', 'stuck')) return;
     if (session && !is('signed-in')) tell('signed-in', 'session');
-    if (!ready || !deployment) return;
+    if (!ready || !deployment || checking) return;
     // With the BFF out of reach a known chat goes on.
     if (memory.owner() && renewal.accept(decodeJwt(memory.token()), false)) {
       authenticated = true;

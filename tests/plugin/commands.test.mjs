@@ -29,6 +29,19 @@ test('on load a signed-in person becomes authenticated without a question', asyn
   assertSettledOnce(page);
 });
 
+test('whoever comes first, the tokens or the session, the page learns the name', async () => {
+  const world = createWorld();
+  world.bff.faults['/auth/session'] = [{ ...world.bff.answer(200, { signed_in: true, person: 'tag-anna', name: 'anna' }), latency: 400 }];
+  const page = openPage(world);
+  await world.clock.advance(300);
+  assert.equal(page.auth.status().state, 'authenticated');
+  assert.equal(page.auth.status().name, undefined);
+  await world.clock.advance(300);
+  assert.equal(page.auth.status().name, 'anna');
+  assert.equal(page.local.getItem(ownKey('person')), 'tag-anna', 'and whose chat it is');
+  assert.deepEqual(page.genesys.names('Auth.logout'), []);
+});
+
 test('each getAuthCode is a new code, never one handed out before', async () => {
   const page = await openSignedIn();
   for (let i = 0; i < 4; i++) page.genesys.command('AuthProvider.getAuthCode');

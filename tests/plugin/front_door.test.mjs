@@ -1,6 +1,7 @@
 // How the script is loaded, what it shows to the page, and what it never shows to anybody.
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { readFileSync } from 'node:fs';
 import { createStorage, createWindow } from './fake_browser.mjs';
 import { createGenesys, pasteSnippet } from './fake_genesys.mjs';
 import { createWorld, openPage, openSignedIn, rooms, runAsScript, scriptOf, source } from './rig.mjs';
@@ -219,4 +220,15 @@ test('a tab of its own keeps its own redirect count', async () => {
     await world.clock.advance(1_000);
     assert.equal(page.moves.length, 1);
   }
+});
+
+test('the manual names every state, reason, code and member', () => {
+  const manual = readFileSync(new URL('../../docs/plugin.md', import.meta.url), 'utf8');
+  const told = [...source.matchAll(/tell\('([a-z-]+)'(?:, '([a-z_]+)')?/g)];
+  assert.ok(told.length > 15);
+  const codes = [...source.matchAll(/^ {2}([a-z_]+): '[A-Z]/gm)].map(([, code]) => code);
+  assert.equal(codes.length, 8);
+  const renewals = [...source.matchAll(/(?:move|arm)\('([a-z-]+)'/g)].map(([, name]) => name);
+  const wanted = [...told.map(([, state]) => state), ...codes, ...renewals, 'loading', 'retry()', 'dispose()', 'signOut()', 'signIn()', 'status()'];
+  for (const word of wanted) assert.ok(manual.includes('`' + word), word);
 });

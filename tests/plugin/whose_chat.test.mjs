@@ -47,7 +47,7 @@ test('nobody is signed in any more: the chat that was kept is closed', async () 
   assert.deepEqual(names(page), ['Auth.logout']);
   assert.equal(page.local.getItem(ownKey('person')), null);
   assert.equal(page.genesys.token(), null);
-  assert.equal(page.auth.status().state, 'signed-out');
+  assert.deepEqual(page.states(), ['signed-out'], 'it never looked as if anybody was there');
 });
 
 test('tokens of nobody knows whom are not trusted', async () => {
