@@ -45,7 +45,6 @@ class GrantRecord:
     challenge: str = field(repr=False)
     nonce: str | None = field(repr=False)
     code_stored: str = field(repr=False)
-    code_ends_at: datetime
     redeemed: bool = False
     refresh_stored: str | None = field(default=None, repr=False)
     spent: tuple[SpentRefresh, ...] = ()

@@ -93,7 +93,6 @@ class Broker:
             challenge=wish.challenge,
             nonce=wish.nonce,
             code_stored=code.stored_as(TokenKind.CODE),
-            code_ends_at=self._clock.now() + CODE_LIFE,
         )
         self._grants.put(code.grant, record, ttl=CODE_LIFE)
         return code.text
@@ -124,8 +123,6 @@ class Broker:
         if grant.redeemed:
             # RFC 6749 section 4.1.2: somebody has a code that is not theirs. Perhaps the first.
             self._refuse_code(code, grant, "the code was used before: its tokens are revoked")
-        if self._clock.now() >= grant.code_ends_at:
-            self._refuse_code(code, grant, "the code has expired")
         if client_id != grant.client_id or redirect_uri != grant.redirect_uri:
             self._refuse_code(code, grant, "client or redirect_uri differ from the request")
         if not fits(code_verifier or "", grant.challenge):

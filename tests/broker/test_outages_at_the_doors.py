@@ -37,7 +37,7 @@ def test_who_it_is_cannot_be_said_in_an_outage(tmp_path: Path) -> None:
         access = visitor.tokens()["access_token"]
         bff.provider.provider.faults.plant(Fault.CUT)
         # The provider's tokens have ended by now, ours have not.
-        bff.clock.advance(timedelta(minutes=11))
+        bff.clock.advance(timedelta(minutes=13))
 
         away = visitor.userinfo(access)
         assert error_and_status(away) == (503, "temporarily_unavailable")
