@@ -53,7 +53,7 @@ class StoreDownError(BffError):
     """The store did not answer in time. Nobody is signed out by this."""
 
     code = "store_unavailable"
-    message = "We cannot reach our session store. You are still signed in; please try again."
+    message = "We cannot reach our session store. Nothing was lost; please try again."
 
 
 class BrokenSealError(BffError):
@@ -109,7 +109,7 @@ class IdentityProviderDownError(BffError):
     """Nobody answered at the provider. Unreachable is not refused: the session stays."""
 
     code = "provider_unavailable"
-    message = "The sign-in service does not answer. You are still signed in; please try again."
+    message = "The sign-in service does not answer. Nothing was lost; please try again."
 
 
 class TokensRefusedError(BffError):

@@ -163,6 +163,7 @@ def _broker(
         client_id=settings.genesys_client_id,
         client_secret=settings.genesys_client_secret.get_secret_value(),
         redirect_uri=settings.broker_redirect_uri,
+        post_logout_redirect_uris=tuple(f"{origin}/" for origin in settings.allowed_origins),
     )
     return Broker(
         foundation,

@@ -44,23 +44,37 @@ def test_an_error_of_the_provider_reads_like_a_sentence(own: World) -> None:
 
 
 @pytest.mark.turns_time
-def test_a_provider_that_is_unreachable_at_renewal_costs_nobody_their_chat(own: World) -> None:
-    tab = own.signed_in_tab()
-    own.provider.go_down()
+def test_a_provider_that_is_unreachable_at_renewal_costs_nobody_their_chat(here: World) -> None:
+    tab = here.signed_in_tab()
+    here.provider.go_down()
 
     known = tab.page.evaluate("() => window.__expiries.length")
-    own.pass_time(JWT_LIFE)
+    here.pass_time(JWT_LIFE)
     tab.page.wait_for_function("(n) => window.__expiries.length > n", arg=known)
     tab.say("Still talking")
-    own.pass_time(JWT_LIFE + timedelta(minutes=1))
+    here.pass_time(JWT_LIFE + timedelta(minutes=1))
     tab.say("Still talking, without a new JWT")
-    assert len(own.sessions()) == 1
 
-    own.provider.come_back()
+    assert len(here.sessions()) == 1
+    assert here.heard()[-1]["identity"]["email"] == here.provider.first.email
+    assert tab.popups == 0
+
+
+@pytest.mark.turns_time
+def test_a_provider_that_comes_back_after_a_long_outage_finds_everybody_signed_in(
+    own: World,
+) -> None:
+    tab = own.signed_in_tab()
+    own.stage.provider.faults.plant("cut")
+    own.pass_time(JWT_LIFE * 3)
+
+    own.stage.provider.faults.clear()
     own.pass_time(timedelta(minutes=2))
     tab.page.reload()
     tab.wait_until_known(own.provider.first.name)
     tab.say("And all is well again")
+
+    assert len(own.sessions()) == 1
     assert own.heard()[-1]["identity"]["email"] == own.provider.first.email
 
 

@@ -1,7 +1,5 @@
 """A browser, a BFF, a provider and Genesys on one clock: what every journey walks through."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -39,9 +37,13 @@ class Somebody:
 class ProviderHand(Protocol):
     """What a journey does at a provider, by its pages or behind them."""
 
-    first: Somebody
-    second: Somebody
-    recovers: bool
+    @property
+    def first(self) -> Somebody:
+        """Return a customer."""
+
+    @property
+    def second(self) -> Somebody:
+        """Return another."""
 
     def sign_in(self, page: Page, who: Somebody) -> None:
         """Be signed in, starting on the provider's page."""
@@ -58,9 +60,6 @@ class ProviderHand(Protocol):
     def go_down(self) -> None:
         """Stop answering."""
 
-    def come_back(self) -> None:
-        """Answer again."""
-
 
 @dataclass(frozen=True, slots=True)
 class OwnProvider:
@@ -69,7 +68,6 @@ class OwnProvider:
     stage: Stage
     first: Somebody = Somebody(login="amira", name="Amira Haddad", email="amira@example.com")
     second: Somebody = Somebody(login="zoe", name="Zoë Łukasik", email="zoe@example.org")
-    recovers: bool = True
 
     def sign_in(self, page: Page, who: Somebody) -> None:
         page.get_by_role("button", name=who.name).click()
@@ -100,7 +98,6 @@ class Certified:
     rig: CertifiedProvider
     first: Somebody = Somebody(login="nadia", name="nadia Example", email="nadia@example.com")
     second: Somebody = Somebody(login="tomas", name="tomas Example", email="tomas@example.com")
-    recovers: bool = True
 
     def sign_in(self, page: Page, who: Somebody) -> None:
         page.get_by_label("Login").fill(who.login)
@@ -119,10 +116,7 @@ class Certified:
         page.get_by_role("button", name="Sign out").click()
 
     def go_down(self) -> None:
-        os.kill(self.rig.process_id, signal.SIGSTOP)
-
-    def come_back(self) -> None:
-        os.kill(self.rig.process_id, signal.SIGCONT)
+        self.rig.stop()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,12 +88,12 @@ class SignOut:
         kept = self._returns.take(hashed(unverified_state)) if unverified_state else None
         return None if kept is None else kept.return_url
 
-    def revoke(self, key: SessionKey) -> bool:
-        """End one session on the operator's word; False if there was none."""
+    def revoke(self, key: SessionKey, reason: EndReason = EndReason.REVOKED) -> bool:
+        """End one session on the operator's word, or a client's; False if there was none."""
         session = self._book.look_up(key)
         if session is None:
             return False
-        self._end(session, EndReason.REVOKED)
+        self._end(session, reason)
         return True
 
     def by_provider(self, name: str, notice: LogoutNotice) -> int:

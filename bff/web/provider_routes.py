@@ -20,7 +20,7 @@ from bff.errors import (
     SignInRequiredError,
     StoreDownError,
 )
-from bff.signin.records import SessionKey
+from bff.signin.records import EndReason, SessionKey
 from bff.web import cookies, problems
 from bff.web.authorization_checks import Visitor
 from bff.web.broker_discovery import metadata
@@ -116,7 +116,7 @@ def logout() -> ResponseReturnValue:
         # Section 6: without a valid hint anybody could sign people out.
         return _logout_page(done=False)
     if hint.session_key is not None:
-        here.sign_out.revoke(SessionKey(hint.session_key))
+        here.sign_out.revoke(SessionKey(hint.session_key), EndReason.SIGNED_OUT)
     target = given("post_logout_redirect_uri")
     if target in here.broker.client.post_logout_redirect_uris:
         return redirect(_with_state(str(target), given("state")), code=303)

@@ -4,6 +4,13 @@
   const bff = document.currentScript.dataset.bff;
   const find = (id) => document.getElementById(id);
   const TROUBLE = ["halted", "sign-in-failed", "sign-out-failed", "stuck", "unavailable"];
+  // The shop's own words for a session that ended while somebody was reading.
+  const ENDED = {
+    expired: "You were signed out because nothing happened for a while.",
+    provider_logout: "You signed out at your sign-in service, so you are signed out here too.",
+    refused: "Your sign-in has ended. Please sign in again.",
+    revoked: "You were signed out by our support team. Please sign in again.",
+  };
   const ACTION = { stuck: "Reload", unavailable: "Try again", "sign-out-failed": "Sign out" };
 
   function showPerson(name) {
@@ -17,10 +24,12 @@
   }
 
   function showTrouble(detail) {
-    const isTrouble = Boolean(detail.message) || TROUBLE.includes(detail.state);
+    const ended = detail.state === "signed-out" ? ENDED[detail.reason] : undefined;
+    const message = detail.message ?? ended;
+    const isTrouble = Boolean(message) || TROUBLE.includes(detail.state);
     find("banner").hidden = !isTrouble;
     find("banner").dataset.state = detail.state;
-    find("banner-text").textContent = detail.message ?? "Something went wrong with your sign-in.";
+    find("banner-text").textContent = message ?? "Something went wrong with your sign-in.";
     find("banner-action").textContent = ACTION[detail.state] ?? "Sign in";
     find("banner-action").hidden = !isTrouble;
   }

@@ -1,7 +1,7 @@
 """A whole BFF in this process, a provider behind it, and browsers in front of it."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,13 +128,22 @@ class BffRig:
 
 @contextmanager
 def running_bff(
-    folder: Path, *, provider: dict[str, Any] | None = None, **changes: str
+    folder: Path,
+    variables: Mapping[str, str] | None = None,
+    *,
+    provider: dict[str, Any] | None = None,
+    **changes: str,
 ) -> Iterator[BffRig]:
     """Wire a BFF on a SQLite file, with a stand-in provider on loopback, on one hand clock."""
     with running_provider(client=CLIENT, **(provider or {})) as rig:
         settings = Settings.read(
             environment(
-                rig.url, **{"BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}", **changes}
+                rig.url,
+                **{
+                    "BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
+                    **(variables or {}),
+                    **changes,
+                },
             )
         )
         services = build(settings, clock=rig.clock)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from redis_server import RedisServer, free_port
-from test_redis_outage import EVERY_CALL
+from store_calls import EVERY_CALL
 
 from bff.adapters.redis_store import RedisStore
 from bff.errors import BffError, SettingsError, StoreDownError

@@ -9,33 +9,14 @@ from datetime import timedelta
 import pytest
 from black_holes import never_accepts, never_answers, nobody_listens
 from redis_server import RedisServer
+from store_calls import EVERY_CALL
 
 from bff.adapters.redis_store import RedisStore
 from bff.errors import StoreDownError
-from bff.ports import Lease, Store
+from bff.ports import Store
 
 MINUTE = timedelta(minutes=1)
 SOON = timedelta(seconds=5)
-LEASE = Lease(name="l", owner="o", fence=1)
-
-EVERY_CALL: dict[str, Callable[[Store], object]] = {
-    "get": lambda store: store.get("k"),
-    "put": lambda store: store.put("k", b"v", ttl=MINUTE),
-    "add": lambda store: store.add("k", b"v", ttl=MINUTE),
-    "replace": lambda store: store.replace("k", b"v", version=1, ttl=MINUTE),
-    "take": lambda store: store.take("k"),
-    "delete": lambda store: store.delete("k"),
-    "acquire_lease": lambda store: store.acquire_lease("l", ttl=MINUTE),
-    "renew_lease": lambda store: store.renew_lease(LEASE, ttl=MINUTE),
-    "release_lease": lambda store: store.release_lease(LEASE),
-    "count": lambda store: store.count("c", window=MINUTE),
-    "join": lambda store: store.join("g", "m", ttl=MINUTE),
-    "leave": lambda store: store.leave("g", "m"),
-    "members": lambda store: store.members("g"),
-    "publish": lambda store: store.publish("n", b"v"),
-    "subscribe": lambda store: store.subscribe("n"),
-    "ping": lambda store: store.ping(),
-}
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_junk_is_refused(bff: BffRig, body: dict[str, str]) -> None:
 
 def test_a_provider_that_sends_no_type_can_be_admitted_by_a_setting(tmp_path: Path) -> None:
     admitted = {"BFF_PROVIDERS__MAIN__LOGOUT_TYPES": '["logout+jwt", ""]'}
-    with running_bff(tmp_path, **admitted) as bff:
+    with running_bff(tmp_path, admitted) as bff:
         browser = bff.browser()
         browser.sign_in()
 

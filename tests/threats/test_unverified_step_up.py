@@ -19,7 +19,7 @@ DEMANDS = {
     [Fault.AUTH_TIME_OLD, Fault.AUTH_TIME_MISSING, Fault.ACR_LOWER, Fault.ACR_MISSING],
 )
 def test_an_old_or_weak_sign_in_is_no_step_up(tmp_path: Path, fault: Fault) -> None:
-    with running_bff(tmp_path, **DEMANDS) as bff:
+    with running_bff(tmp_path, DEMANDS) as bff:
         bff.provider.provider.faults.plant(fault)
         browser = bff.browser()
 
@@ -30,7 +30,7 @@ def test_an_old_or_weak_sign_in_is_no_step_up(tmp_path: Path, fault: Fault) -> N
 
 
 def test_a_fresh_and_strong_sign_in_meets_the_demands(tmp_path: Path) -> None:
-    with running_bff(tmp_path, **DEMANDS) as bff:
+    with running_bff(tmp_path, DEMANDS) as bff:
         browser = bff.browser()
         url = browser.start()
 
