@@ -1,6 +1,7 @@
 """News of sessions, from whoever ended one to every page that has it open, in any process."""
 
 import json
+import logging
 import queue
 import threading
 from collections import defaultdict
@@ -11,12 +12,15 @@ from datetime import timedelta
 from typing import Final
 
 from bff.errors import StoreDownError
-from bff.ports import Clock, Store
+from bff.ports import Clock, Store, Subscription
 from bff.signin.records import EndReason, SessionKey
+
+log = logging.getLogger(__name__)
 
 CHANNEL: Final = "session-news"
 LISTEN_TIMEOUT: Final = timedelta(seconds=5)
 RETRY_PAUSE: Final = timedelta(seconds=1)
+LEAVE_LIMIT_S: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class NewsDesk:
         self._listening = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
+        self._subscription: Subscription | None = None
 
     @contextmanager
     def inbox(self, key: SessionKey) -> Iterator[Inbox]:
@@ -68,11 +73,23 @@ class NewsDesk:
                     del self._inboxes[key]
 
     def close(self) -> None:
-        """Stop listening; every waiting page is told to come back."""
+        """Stop listening; every waiting page is told to come back. Idempotent.
+
+        Returns when the listener is gone: the store may be closed next, and must not be pulled
+        away under it.
+        """
         self._closed.set()
         self._tell_all(None)
+        with self._lock:
+            subscription, thread = self._subscription, self._thread
+        if subscription is not None:
+            subscription.close()
+        if thread is not None:
+            thread.join(LEAVE_LIMIT_S)
 
     def _start(self) -> None:
+        if self._closed.is_set():
+            return
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -84,6 +101,8 @@ class NewsDesk:
         while not self._closed.is_set():
             try:
                 with self._store.subscribe(CHANNEL) as subscription:
+                    with self._lock:
+                        self._subscription = subscription
                     self._listening.set()
                     while not self._closed.is_set():
                         heard = subscription.receive(LISTEN_TIMEOUT)
@@ -93,11 +112,18 @@ class NewsDesk:
                 # Something may be missed now: pages come back and ask how things stand.
                 self._listening.clear()
                 self._tell_all(None)
-                self._clock.sleep(RETRY_PAUSE)
+                if not self._closed.is_set():
+                    self._clock.sleep(RETRY_PAUSE)
 
     def _hand_on(self, message: bytes) -> None:
-        news = json.loads(message)
-        ended = SessionEnded(key=SessionKey(news["key"]), reason=EndReason(news["reason"]))
+        try:
+            news = json.loads(message)
+            ended = SessionEnded(key=SessionKey(news["key"]), reason=EndReason(news["reason"]))
+        except (ValueError, KeyError, TypeError):
+            # A newer version may know more reasons. Whatever it said, pages come back and ask.
+            log.warning("session news that this version cannot read")
+            self._tell_all(None)
+            return
         with self._lock:
             for inbox in self._inboxes.get(ended.key, ()):
                 inbox.put(ended)

@@ -1,8 +1,10 @@
 """The doors of sign-in: log in, come back, who am I, refresh, log out, and be told."""
 
 import json
+import logging
 import queue
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
@@ -19,6 +21,7 @@ from bff.errors import (
     SignInDeniedError,
     SignInRequiredError,
     StepUpFailedError,
+    StoreDownError,
 )
 from bff.signin.fingerprints import hashed
 from bff.signin.records import Attempt, BrowserSession, EndReason, Surface
@@ -31,6 +34,8 @@ from bff.web.parameters import form, json_body, json_text, query
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as BaseResponse
+
+log = logging.getLogger(__name__)
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -175,24 +180,30 @@ def events() -> ResponseReturnValue:
     found = here.book.find(cookies.session_token(request))
     if found is None:
         return "", 204
-    response = Response(_stream(here, found), mimetype="text/event-stream")
+    with ExitStack() as until_sent:
+        # Before the first byte: a store that is away is still a 503, not a broken stream.
+        inbox = until_sent.enter_context(here.news.inbox(found.key))
+        response = Response(_stream(here, found, inbox), mimetype="text/event-stream")
+        response.call_on_close(until_sent.pop_all().close)
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _stream(here: Services, found: BrowserSession) -> Iterator[str]:
-    with here.news.inbox(found.key) as inbox:
-        yield "retry: 2000\n\n"
+def _stream(here: Services, found: BrowserSession, inbox: Inbox) -> Iterator[str]:
+    """Yield until the session ends. The page comes back by itself when the stream just stops."""
+    yield "retry: 2000\n\n"
+    try:
         # It may have ended between the look-up and the subscription.
         if here.book.look_up(found.key) is None:
             yield _event("session_ended", {"reason": EndReason.EXPIRED.value})
             return
         yield _event("session", {"signed_in": True} | _about(here, found))
         yield from _news(here, found, inbox)
+    except StoreDownError as error:
+        log.warning("an event stream ends: %s: %s", error.code, error.detail)
 
 
 def _news(here: Services, found: BrowserSession, inbox: Inbox) -> Iterator[str]:
-    """Yield until the session ends. The page comes back by itself when the stream just stops."""
     while True:
         try:
             ended = inbox.get(timeout=here.site.heartbeat.total_seconds())
