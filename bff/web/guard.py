@@ -48,6 +48,8 @@ def install(app: Flask, site: SiteRules) -> None:
         allow_headers=["Content-Type", CSRF_HEADER],
         methods=["GET", "POST"],
         expose_headers=["Retry-After"],
+        # Whoever names no origin is told of none.
+        always_send=False,
         max_age=600,
         # An origin is compared to the letter: flask-cors would read some texts as patterns.
         intercept_exceptions=True,

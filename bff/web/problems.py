@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Final
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bff import errors
 from bff.web.doorway import services
@@ -15,6 +15,7 @@ from bff.web.doorway import services
 log = logging.getLogger(__name__)
 
 STATUS: Final[dict[type[errors.BffError], int]] = {
+    errors.SettingsError: 500,
     errors.StoreDownError: 503,
     errors.BrokenSealError: 400,
     errors.SignInRequiredError: 401,
@@ -37,6 +38,13 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.CodeRefusedError: 400,
     errors.RefreshRefusedError: 400,
 }
+
+_HTTP: Final = {
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address does not answer that method."),
+    413: ("request_too_large", "The request is too large."),
+}
+"""Written down here: the phrases of Python's own table differ from version to version."""
 
 RETRY_AFTER: Final = timedelta(seconds=2)
 _WITH_RETRY: Final = frozenset({429, 503})
@@ -111,8 +119,13 @@ def _http_answer(error: HTTPException) -> Response:
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
     if status < HTTPStatus.BAD_REQUEST:
         return make_response(error.get_response())
-    code = HTTPStatus(status).phrase.lower().replace(" ", "_")
-    return _shaped(code, f"{HTTPStatus(status).phrase}.", status)
+    code, message = _HTTP.get(status, (errors.RequestRefusedError.code, error.name + "."))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        code, message = errors.BffError.code, errors.BffError.message
+    response = _shaped(code, message, status)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
 
 
 def _unexpected(error: Exception) -> Response:
