@@ -39,6 +39,15 @@ KEY_BYTES: Final = 32
 MIN_SECRET_CHARS: Final = 16
 NEW_KEY_HINT: Final = "make one with `messenger-bff keys new`"
 
+OUR_PARAMETERS: Final = frozenset(
+    {
+        *("response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce"),
+        *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values"),
+        *("request", "request_uri"),
+    }
+)
+"""Of an authorization request; what may vary among them has a setting of its own."""
+
 _MIN_DISTINCT_BYTES: Final = 12
 
 
@@ -130,6 +139,14 @@ class ProviderSettings(BaseModel):
         safe = parts.scheme == "https" or is_loopback_name(parts.hostname or "")
         if not parts.hostname or not safe or parts.query or parts.fragment:
             raise ValueError("must be an https URL without query (OIDC Discovery 1.0)")
+        return value
+
+    @field_validator("extra_parameters")
+    @classmethod
+    def _ours_are_ours(cls, value: dict[str, str]) -> dict[str, str]:
+        # A fixed state or nonce would protect nobody; found here, not at the first sign-in.
+        if taken := sorted(set(value) & OUR_PARAMETERS):
+            raise ValueError(f"must not contain {', '.join(taken)}: each sign-in sets its own")
         return value
 
     @field_validator("scopes")
