@@ -1,7 +1,5 @@
 """Every setting: read once from the environment and an optional file, complete or refused."""
 
-import base64
-import binascii
 import difflib
 import os
 from collections.abc import Iterable, Mapping
@@ -12,7 +10,6 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -32,13 +29,16 @@ from pydantic_settings import (
 
 from bff.adapters.http_client import is_loopback_name
 from bff.errors import SettingsError
+from bff.setting_checks import (
+    NEW_KEY_HINT,
+    Duration,
+    checked_origin,
+    checked_secret,
+    decoded_key,
+)
 
 PREFIX: Final = "BFF_"
 FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
-KEY_BYTES: Final = 32
-MIN_SECRET_CHARS: Final = 16
-NEW_KEY_HINT: Final = "make one with `messenger-bff keys new`"
-
 OUR_PARAMETERS: Final = frozenset(
     {
         *("response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce"),
@@ -47,50 +47,6 @@ OUR_PARAMETERS: Final = frozenset(
     }
 )
 """Of an authorization request; what may vary among them has a setting of its own."""
-
-_MIN_DISTINCT_BYTES: Final = 12
-
-
-def decoded_key(text: SecretStr) -> bytes:
-    """Return the 32 bytes of a base64url or base64 key. Raises ValueError with what to do."""
-    raw = text.get_secret_value().strip().replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        key = base64.b64decode(raw + "=" * (-len(raw) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError(f"is not base64: {NEW_KEY_HINT}") from None
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"holds {len(key)} bytes instead of {KEY_BYTES}: {NEW_KEY_HINT}")
-    if len(set(key)) < _MIN_DISTINCT_BYTES:
-        raise ValueError(f"is too regular to be random: {NEW_KEY_HINT}")
-    return key
-
-
-def checked_secret(text: SecretStr) -> SecretStr:
-    """Refuse a secret that could be guessed."""
-    value = text.get_secret_value()
-    if len(value) < MIN_SECRET_CHARS or len(set(value)) < MIN_SECRET_CHARS // 2:
-        raise ValueError(f"is weak: use at least {MIN_SECRET_CHARS} random characters")
-    return text
-
-
-def checked_origin(url: str) -> str:
-    """Return a bare origin. http is for loopback names only."""
-    parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-        raise ValueError(f"{url!r} is not an origin such as https://www.brand.example")
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} has a path: an origin ends after the host and port")
-    if parts.scheme == "http" and not is_loopback_name(parts.hostname):
-        raise ValueError(f"{url!r} is not https: cookies and codes would travel in the open")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _seconds(value: object) -> object:
-    """Read plain digits as seconds; pydantic reads ISO 8601 (`PT15M`) and `HH:MM:SS` itself."""
-    return int(value) if isinstance(value, str) and value.strip().isdigit() else value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class ProviderSettings(BaseModel):

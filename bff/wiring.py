@@ -14,7 +14,8 @@ from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.ports import Clock, Demands, Entropy, Foundation, Store
-from bff.settings import ProviderSettings, Settings, decoded_key
+from bff.setting_checks import decoded_key
+from bff.settings import ProviderSettings, Settings
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.records import SessionKey
 from bff.signin.session_book import SessionBook, SessionLimits

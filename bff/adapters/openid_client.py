@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import requests
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.requests_client import OAuth2Session
 from joserfc import jws
 from joserfc.errors import JoseError
+from requests.auth import HTTPBasicAuth
 
 from bff.adapters.http_client import guard, http_session
 from bff.adapters.provider_metadata import ProviderMetadata, fetch_json
@@ -145,9 +146,11 @@ class OpenIdClient:
         if url is None:
             return
         hint = "refresh_token" if tokens.refresh_token else "access_token"
+        session = self._session()
         try:
-            answer = self._session().revoke_token(
+            answer = session.revoke_token(
                 url,
+                auth=self._client_auth(session),
                 token=tokens.refresh_token or tokens.access_token,
                 token_type_hint=hint,
                 timeout=REVOKE_TIMEOUT_S,
@@ -189,6 +192,17 @@ class OpenIdClient:
             )
         )
 
+    def _client_auth(self, session: OAuth2Session) -> Any:
+        """Return how this client proves itself. Authlib leaves Basic credentials as they are.
+
+        RFC 6749 section 2.3.1 has them form-encoded first, or a `+` or `%` in a secret is read
+        as something else.
+        """
+        if self._registration.token_auth == "client_secret_post":  # noqa: S105 - a method's name
+            return session.client_auth(self._registration.token_auth)
+        known = (self._registration.client_id, self._registration.client_secret)
+        return HTTPBasicAuth(*map(quote_plus, known))
+
     def _token_request(self, **body: str) -> dict[str, Any]:
         """POST to the token endpoint, exactly once, and sort the answer.
 
@@ -206,7 +220,7 @@ class OpenIdClient:
                 withhold_token=True,
                 data=body,
                 headers={"Accept": "application/json"},
-                auth=session.client_auth(self._registration.token_auth),
+                auth=self._client_auth(session),
                 allow_redirects=False,
             )
         except (requests.RequestException, AuthlibBaseError) as error:
