@@ -1,6 +1,5 @@
 """`messenger-bff demo`: the whole path on one machine, behind one address."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import requests
 from bff.adapters.http_client import http_session
 from bff.adapters.system import SystemClock, SystemEntropy
 from bff.errors import SettingsError
+from bff.settings import inherited
 from bff.simulator.stage import Stage, StagePlan, raised
 
 FIRST_PORT: Final = 8410
@@ -71,7 +71,7 @@ def served_bff(
     """Run the production server for a stage, on a store that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="messenger-bff-") as folder:
         environment = {
-            **{name: os.environ[name] for name in PASSED_ON if name in os.environ},  # noqa: TID251 - a child's own
+            **inherited(PASSED_ON),
             "BFF_STORE_URL": f"sqlite:///{Path(folder) / 'demo.sqlite3'}",
             "BFF_LOG_LEVEL": "WARNING",
             **stage.environment,

@@ -344,6 +344,11 @@ class _GivenEnvironment(EnvSettingsSource):
         return self._given
 
 
+def inherited(names: Iterable[str]) -> dict[str, str]:
+    """Return those of `names` that are set, for a child process that gets its own environment."""
+    return {name: os.environ[name] for name in names if name in os.environ}  # noqa: TID251 - the room
+
+
 def _from_environment(cls: type[BaseSettings], env: Mapping[str, str]) -> dict[str, Any]:
     try:
         return _GivenEnvironment(cls, {k: v for k, v in env.items() if v != ""})()
