@@ -5,7 +5,10 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that runs and is new enough; a shim that finds nothing behind it is passed over.
+FIT := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for one in python3 python3.11 python3.12 python3.13 python3.14; do \
+  $$one -c '$(FIT)' 2>/dev/null && { echo $$one; break; }; done)
 DEMO ?=
 
 .PHONY: help demo test e2e lint format wheel clean
@@ -41,8 +44,8 @@ clean: ## Remove what was built and installed here
 	rm -rf $(VENV) dist build e2e/artifacts tests/*/node_modules
 
 $(VENV)/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or later is needed; found: $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3.11."; exit 1; }
+	@$(or $(PYTHON),false) -c '$(FIT)' 2>/dev/null \
+	  || { echo "Python 3.11 or later is needed. Install it, or say where it is: make PYTHON=/path/to/python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
