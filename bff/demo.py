@@ -53,9 +53,9 @@ def run_demo(*, fast: bool, check: bool) -> int:
 
             return drive(stage)
         pace = "The Genesys JWT lives 10 s, access tokens 20 s.\n" if fast else ""
-        print(BANNER.format(url=stage.brand_url, pace=pace), flush=True)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
+        print(BANNER.format(url=stage.brand_url, pace=pace), flush=True)
         while not stop.wait(1):
             if bff.poll() is not None:
                 print("The service has stopped unexpectedly.", file=sys.stderr)
