@@ -51,7 +51,7 @@ def install(app: Flask, site: SiteRules) -> None:
         # Whoever names no origin is told of none.
         always_send=False,
         max_age=600,
-        # An origin is compared to the letter: flask-cors would read some texts as patterns.
+        # A page must be able to read why it was refused.
         intercept_exceptions=True,
     )
     app.before_request(_check)
