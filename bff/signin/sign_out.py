@@ -103,11 +103,17 @@ class SignOut:
         that is not younger than the notice ends. Raises LogoutTokenError for a replay.
         """
         mark = "logout-jti:" + hashed(name, notice.jti)
-        if not self._store.add(mark, b"1", ttl=JTI_LIFE):
+        if self._store.get(mark) is not None:
             raise LogoutTokenError("jti was seen before")
         sessions = self._meant(name, notice)
         for session in sessions:
-            self._end(session, EndReason.PROVIDER_LOGOUT)
+            self._book.end(session.key, EndReason.PROVIDER_LOGOUT)
+            tokens = self._vault.take(session.key)
+            if tokens is not None:
+                # Not now: the provider waits for our answer, and may be unable to take a call.
+                self._keep_for_later(name, tokens)
+        # Marked last: if the store fails half way, the provider's second delivery must count.
+        self._store.put(mark, b"1", ttl=JTI_LIFE)
         return len(sessions)
 
     def retry_revocations(self) -> int:
@@ -152,11 +158,14 @@ class SignOut:
 
     def _tell_provider(self, name: str, tokens: TokenSet) -> None:
         if not self._told(name, tokens):
-            until = self._clock.now() + REVOCATION_LIFE
-            key = self._entropy.token(16)
-            later = Revocation(provider=name, tokens=tokens, until=until)
-            self._revocations.put(key, later, ttl=REVOCATION_LIFE)
-            self._store.join(REVOCATIONS, key, ttl=REVOCATION_LIFE)
+            self._keep_for_later(name, tokens)
+
+    def _keep_for_later(self, name: str, tokens: TokenSet) -> None:
+        until = self._clock.now() + REVOCATION_LIFE
+        key = self._entropy.token(16)
+        later = Revocation(provider=name, tokens=tokens, until=until)
+        self._revocations.put(key, later, ttl=REVOCATION_LIFE)
+        self._store.join(REVOCATIONS, key, ttl=REVOCATION_LIFE)
 
     def _told(self, name: str, tokens: TokenSet) -> bool:
         provider = self._providers.get(name)

@@ -1,9 +1,12 @@
 """A back-channel logout ends what was meant: not the next sign-in, not the other device."""
 
 from datetime import timedelta
+from typing import Any
 
 from bff_rig import BffRig, Browser
 from werkzeug.test import TestResponse
+
+from bff.errors import StoreDownError
 
 
 def deliver(browser: Browser, token: str) -> TestResponse:
@@ -57,3 +60,34 @@ def test_a_sid_of_another_person_ends_nothing(bff: BffRig) -> None:
     deliver(browser, token)
 
     assert browser.signed_in
+
+
+def test_a_logout_that_the_store_interrupted_counts_when_it_comes_again(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    token = bff.provider.provider.logout_token("brand", subject="c-20417")
+    end, broken = bff.services.book.end, [True]
+
+    def end_once_broken(*what: Any) -> Any:
+        if broken:
+            broken.clear()
+            raise StoreDownError("planted")
+        return end(*what)
+
+    bff.services.book.end = end_once_broken  # type: ignore[method-assign,assignment]
+    first, second = deliver(browser, token), deliver(browser, token)
+
+    assert [first.status_code, second.status_code] == [503, 200]
+    assert not browser.signed_in
+
+
+def test_the_provider_is_not_called_while_it_waits_for_our_answer(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    token = bff.provider.provider.logout_token("brand", subject="c-20417")
+
+    deliver(browser, token)
+
+    assert bff.provider.provider.tally["revocation"] == 0
+    assert bff.services.sign_out.retry_revocations() == 1
+    assert bff.provider.provider.tally["revocation"] == 1
