@@ -21,6 +21,12 @@ BffError
 ├── CookieTossedError         two cookies of one name: somebody planted one
 ├── RequestRefusedError       the request itself is malformed
 ├── RateLimitedError          too many requests
+├── GenesysDownError          Genesys did not answer, or is too busy
+├── GenesysSilentError        Genesys was asked once and its answer is not known
+├── GenesysCredentialsError   Genesys does not accept our platform client
+├── GenesysPermissionError    the platform client lacks a permission; `detail` names it
+├── GenesysRefusedError       Genesys refused what we asked for
+├── GenesysAnswerError        an answer of Genesys is not what it should be
 ├── CodeRefusedError          an authorization code is unknown, used, expired or bound elsewhere
 └── RefreshRefusedError       a broker refresh token is unknown, reused, or its session has ended
 
@@ -180,6 +186,52 @@ class RateLimitedError(BffError):
 
     code = "rate_limited"
     message = "Too many requests. Please wait a moment."
+
+
+class GenesysDownError(BffError):
+    """Genesys did not answer or asks us to wait. Nothing was done; asking again is safe."""
+
+    code = "genesys_unavailable"
+    message = "The chat service does not answer. Please try again in a moment."
+
+
+class GenesysSilentError(BffError):
+    """Genesys was reached and its answer lost: what must not be done twice is not repeated."""
+
+    code = "genesys_outcome_unknown"
+    message = "The chat service took too long. We do not know whether it did what was asked."
+
+
+class GenesysCredentialsError(BffError):
+    """Genesys does not accept the platform client's id and secret, or its fresh token."""
+
+    code = "genesys_credentials_refused"
+    message = "The chat service did not accept our credentials."
+
+
+class GenesysPermissionError(BffError):
+    """The platform client lacks a permission at Genesys; `permissions` and the log name it."""
+
+    code = "genesys_permission_missing"
+    message = "The chat service does not allow us to do this."
+
+    def __init__(self, detail: str = "", *, permissions: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.permissions = permissions
+
+
+class GenesysRefusedError(BffError):
+    """Genesys refused what we asked for; its code and context id are in the log."""
+
+    code = "genesys_refused"
+    message = "The chat service refused what we asked for."
+
+
+class GenesysAnswerError(BffError):
+    """An answer of Genesys, or of a gateway in its place, is malformed; it is not used."""
+
+    code = "genesys_answer_invalid"
+    message = "The chat service gave an answer that we cannot use."
 
 
 class CodeRefusedError(BffError):

@@ -15,7 +15,7 @@ from bff.errors import (
     TokensRefusedError,
 )
 from bff.ports import Foundation, IdentityProvider, Lease, TokenSet
-from bff.signin.lease_keeping import kept
+from bff.leases import kept
 from bff.signin.records import (
     BrowserSession,
     EndReason,

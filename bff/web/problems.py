@@ -35,6 +35,12 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.CookieTossedError: 400,
     errors.RequestRefusedError: 400,
     errors.RateLimitedError: 429,
+    errors.GenesysDownError: 503,
+    errors.GenesysSilentError: 504,
+    errors.GenesysCredentialsError: 502,
+    errors.GenesysPermissionError: 502,
+    errors.GenesysRefusedError: 502,
+    errors.GenesysAnswerError: 502,
     errors.CodeRefusedError: 400,
     errors.RefreshRefusedError: 400,
 }

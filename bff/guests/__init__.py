@@ -1,0 +1,1 @@
+"""Guest sessions: who may speak, in which order, and how it reaches Genesys."""
