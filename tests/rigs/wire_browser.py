@@ -4,7 +4,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -69,6 +69,10 @@ class WireBrowser:
             assert listener.next()[0] == "session"
             yield listener
         finally:
+            # Wakes the thread that reads; closing alone would wait for its next line. A stream
+            # that has ended has no socket left to shut.
+            with suppress(ValueError, OSError, RuntimeError):
+                answer.raw.shutdown()
             answer.close()
 
     def _cookie(self) -> dict[str, str]:
