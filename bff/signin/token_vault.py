@@ -211,6 +211,8 @@ class TokenVault:
     def _require(self, key: SessionKey) -> Held[VaultEntry]:
         held = self._drawer.get(key)
         if held is None:
+            # It was ended meanwhile, or its beginning was cut short: nobody is half signed in.
+            self._book.end(key, EndReason.REFUSED)
             raise SignInRequiredError("no tokens for this session")
         return held
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from bff_rig import BffRig, Browser, error_of, running_bff
 
+from bff.signin.records import SessionKey
+
 IDLE = timedelta(hours=12)
 HOUR = timedelta(hours=1)
 
@@ -82,3 +84,14 @@ def test_the_page_is_told_who_but_not_by_what_name_anybody_else_knows_them(bff: 
     assert told["person"] == other.session()["person"]
     assert told["person"] not in {held.person.subject, held.person.pairwise, held.key}
     assert told["server_now_ms"] == int(bff.clock.now().timestamp() * 1000)
+
+
+def test_a_session_whose_beginning_was_cut_short_is_no_session(bff: BffRig) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    bff.services.vault.take(SessionKey(bff.key_of(browser)))
+
+    refused = browser.post("/messenger/code")
+
+    assert error_of(refused) == "login_required"
+    assert not browser.signed_in
