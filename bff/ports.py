@@ -245,3 +245,53 @@ class IdentityProvider(Protocol):
 
     def verify_logout_token(self, unverified: str) -> LogoutNotice:
         """Check a back-channel logout token. Raises LogoutTokenError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenesysHosts:
+    """Where one region of Genesys Cloud answers."""
+
+    login_url: str
+    api_url: str
+    cdn_url: str
+    messaging_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformRequest:
+    """What to ask of the platform API; `path` begins with a slash."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def idempotent(self) -> bool:
+        """Say whether asking twice is the same as asking once (RFC 9110 section 9.2.2)."""
+        return self.method in {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformAnswer:
+    """What came back, whatever it says; `body` is empty unless it was a JSON object."""
+
+    status: int
+    body: Mapping[str, Any] = field(repr=False)
+    retry_after: timedelta | None = None
+
+
+class GenesysPlatform(Protocol):
+    """The platform API of Genesys Cloud as one client of it. Each call is one HTTP request.
+
+    An answer is returned, not judged. Raises GenesysDownError if the request was not sent, and
+    GenesysSilentError if it was and no whole answer came within `limit`.
+    """
+
+    name: str
+    """Which client at which host; nothing secret."""
+
+    def request_token(self, *, limit: timedelta) -> PlatformAnswer:
+        """Ask for a token with the client's credentials (RFC 6749 section 4.4)."""
+
+    def send(self, request: PlatformRequest, *, token: str, limit: timedelta) -> PlatformAnswer:
+        """Ask the API."""

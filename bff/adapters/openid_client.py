@@ -4,7 +4,6 @@ import contextlib
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal
 from urllib.parse import quote_plus, urlencode
 
@@ -17,6 +16,7 @@ from requests.auth import HTTPBasicAuth
 
 from bff.adapters.http_client import guard, http_session
 from bff.adapters.provider_metadata import ProviderMetadata, fetch_json
+from bff.adapters.retry_after import retry_after
 from bff.adapters.verified_tokens import LOGOUT_TYPE, TokenVerifier
 from bff.errors import (
     IdentityProviderDownError,
@@ -271,7 +271,7 @@ def _sorted_answer(response: requests.Response) -> dict[str, Any]:
     status = response.status_code
     if status >= requests.codes.server_error or status == requests.codes.too_many_requests:
         raise IdentityProviderDownError(
-            f"token endpoint: {status}", retry_after=_retry_after(response)
+            f"token endpoint: {status}", retry_after=retry_after(response.headers)
         )
     body: object = None
     with contextlib.suppress(ValueError):
@@ -287,17 +287,6 @@ def _sorted_answer(response: requests.Response) -> dict[str, Any]:
     if str(body.get("token_type", "")).lower() != "bearer":
         raise ProviderAnswerError("token answer is not of type Bearer")
     return body
-
-
-def _retry_after(response: requests.Response) -> timedelta | None:
-    """Read `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3)."""
-    raw = response.headers.get("Retry-After", "")
-    if raw.isdigit():
-        return timedelta(seconds=min(int(raw), 3600))
-    with contextlib.suppress(ValueError, TypeError):
-        sent = parsedate_to_datetime(response.headers["Date"])
-        return max(timedelta(0), parsedate_to_datetime(raw) - sent)
-    return None
 
 
 def _text(value: object) -> str | None:

@@ -14,8 +14,8 @@ from bff.errors import (
     SignInRequiredError,
     TokensRefusedError,
 )
-from bff.ports import Foundation, IdentityProvider, Lease, TokenSet
 from bff.leases import kept
+from bff.ports import Foundation, IdentityProvider, Lease, TokenSet
 from bff.signin.records import (
     BrowserSession,
     EndReason,
