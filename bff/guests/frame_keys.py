@@ -69,18 +69,22 @@ def frame_key(
 class PageFrames:
     """Keeps `frame_schemes.Verifier` for the frames of one page on one connection."""
 
-    __slots__ = ("_ends", "_messages")
+    __slots__ = ("_about", "_key", "_messages")
 
     def __init__(self, key: bytes, *, session_id: str, connection: str) -> None:
-        self._messages = FrameSigner(
-            key, purpose=b"message", session_id=session_id, connection=connection
-        )
-        self._ends = FrameSigner(key, purpose=b"end", session_id=session_id, connection=connection)
+        self._key = key
+        self._about = (session_id, connection)
+        self._messages = self._signer(b"message")
 
     def check(self, frame: SignedFrame, payload: bytes) -> None:
         """Raise ForgedFrameError unless the page of this connection signed this very frame."""
-        signer = self._messages if type(frame) is Message else self._ends
+        # A session ends once: its signer is not kept ready on every idle connection.
+        signer = self._messages if type(frame) is Message else self._signer(b"end")
         signer.check(frame.signature, seq=frame.seq, payload=payload)
+
+    def _signer(self, purpose: bytes) -> FrameSigner:
+        session_id, connection = self._about
+        return FrameSigner(self._key, purpose=purpose, session_id=session_id, connection=connection)
 
 
 class _PageHandshake:

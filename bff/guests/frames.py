@@ -4,6 +4,7 @@ These are msgspec structs and not dataclasses, because several are made for each
 person sends: reading one into checked fields costs less than a plain `json.loads`.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -44,14 +45,14 @@ class _ClientFrame(
     """What a page may send. Unknown fields are refused: they would be neither signed nor used."""
 
 
-class Init(_ClientFrame, tag="init"):
+class Init(_ClientFrame, frozen=True, kw_only=True, tag="init"):
     """The first frame of a connection."""
 
     payload: InitPayload
 
 
-class Message(_ClientFrame, tag="message", gc=False):
-    """A signed message; `payload` is the JSON text of a Genesys message object, as it was signed."""
+class Message(_ClientFrame, frozen=True, kw_only=True, tag="message", gc=False):
+    """A signed message; `payload` is the JSON text of a Genesys message object, as signed."""
 
     session_id: str
     seq: Seq
@@ -62,7 +63,7 @@ class Message(_ClientFrame, tag="message", gc=False):
         return f"Message(seq={self.seq})"
 
 
-class End(_ClientFrame, tag="end", gc=False):
+class End(_ClientFrame, frozen=True, kw_only=True, tag="end", gc=False):
     """The person ends the session. Signed as a message is, with the purpose `end`."""
 
     session_id: str
@@ -77,7 +78,9 @@ class End(_ClientFrame, tag="end", gc=False):
 SignedFrame: TypeAlias = Message | End
 ClientFrame: TypeAlias = Init | Message | End
 
-_read = msgspec.json.Decoder(ClientFrame).decode
+_read: Callable[[bytes | bytearray | memoryview], ClientFrame] = msgspec.json.Decoder(
+    ClientFrame
+).decode
 _TYPES: Final = frozenset({"init", "message", "end"})
 
 
@@ -118,7 +121,7 @@ class ServerFrame(
         return _spell(self)
 
 
-class SessionCreated(ServerFrame, tag="session_created"):
+class SessionCreated(ServerFrame, frozen=True, kw_only=True, tag="session_created"):
     """The session is open: what the page needs to derive its key and to come back."""
 
     guest_id: str
@@ -134,7 +137,7 @@ class SessionCreated(ServerFrame, tag="session_created"):
         return f"SessionCreated(guest_id={self.guest_id!r}, resumed={self.resumed})"
 
 
-class SessionRenewed(ServerFrame, tag="session_renewed"):
+class SessionRenewed(ServerFrame, frozen=True, kw_only=True, tag="session_renewed"):
     """The id to come back with, sealed anew; frames of this connection keep the first one."""
 
     encrypted_session_id: str
@@ -144,44 +147,44 @@ class SessionRenewed(ServerFrame, tag="session_renewed"):
         return f"SessionRenewed(expires_at={self.expires_at!r})"
 
 
-class MessageAccepted(ServerFrame, tag="message_accepted", gc=False):
+class MessageAccepted(ServerFrame, frozen=True, kw_only=True, tag="message_accepted", gc=False):
     """The frame `seq` is on its way to Genesys."""
 
     seq: int
 
 
-class MessageDelivered(ServerFrame, tag="message_delivered"):
+class MessageDelivered(ServerFrame, frozen=True, kw_only=True, tag="message_delivered"):
     """Genesys has echoed the message of the frame `seq`."""
 
     seq: int
     body: Raw | None = None
 
 
-class EventPushed(ServerFrame, tag="event"):
+class EventPushed(ServerFrame, frozen=True, kw_only=True, tag="event"):
     """A message of Genesys, as Genesys spelled it."""
 
     body: Raw
 
 
-class SessionPaused(ServerFrame, tag="session_paused"):
+class SessionPaused(ServerFrame, frozen=True, kw_only=True, tag="session_paused"):
     """Genesys cannot be reached for the moment; what is accepted waits."""
 
 
-class SessionResumed(ServerFrame, tag="session_resumed"):
+class SessionResumed(ServerFrame, frozen=True, kw_only=True, tag="session_resumed"):
     """Genesys is reached again."""
 
 
-class SessionAuthenticated(ServerFrame, tag="session_authenticated"):
+class SessionAuthenticated(ServerFrame, frozen=True, kw_only=True, tag="session_authenticated"):
     """The anonymous guest is the signed-in person from here on."""
 
 
-class SessionEnded(ServerFrame, tag="session_ended"):
+class SessionEnded(ServerFrame, frozen=True, kw_only=True, tag="session_ended"):
     """The session is over, and why."""
 
     reason: GuestEnd
 
 
-class FrameError(ServerFrame, tag="error"):
+class FrameError(ServerFrame, frozen=True, kw_only=True, tag="error"):
     """A frame was refused; with `retry_after` (seconds) the same frame is welcome then."""
 
     code: FrameCode
