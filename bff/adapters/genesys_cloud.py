@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -89,17 +88,14 @@ class GenesysCloud:
     ) -> PlatformAnswer:
         ends_at = self._clock.now() + limit
         seconds = max(limit.total_seconds(), 0.001)
+        timeouts = (min(CONNECT_TIMEOUT_S, seconds), min(READ_TIMEOUT_S, seconds))
         what = f"{method} {urlsplit(url).path}"
         headers = {"Accept": "application/json", **content.pop("headers", {})}
+        request = requests.Request(method, url, headers=headers, **content).prepare()
         try:
-            with self._http.request(
-                method,
-                url,
-                headers=headers,
-                timeout=(min(CONNECT_TIMEOUT_S, seconds), min(READ_TIMEOUT_S, seconds)),
-                allow_redirects=False,
-                stream=True,
-                **content,
+            # The adapter itself: no cookies, no redirects, and no compression is asked for.
+            with self._http.get_adapter(url).send(
+                request, timeout=timeouts, stream=True
             ) as response:
                 body = self._read(response, ends_at, what)
                 wait = retry_after(response.headers, now=self._clock.now())
@@ -113,7 +109,7 @@ class GenesysCloud:
     def _read(self, response: requests.Response, ends_at: datetime, what: str) -> Mapping[str, Any]:
         """Read piece by piece: the read time-out alone never ends for a byte a second."""
         body = bytearray()
-        while piece := response.raw.read1(CHUNK, decode_content=True):
+        while piece := response.raw.read1(CHUNK, decode_content=False):
             body += piece
             if len(body) > LONGEST_BODY:
                 raise GenesysSilentError(f"{what}: the answer is too long")
@@ -132,8 +128,6 @@ def _session() -> requests.Session:
     for adapter in session.adapters.values():
         if isinstance(adapter, HTTPAdapter):
             adapter.max_retries = Retry(0, read=False)
-    # One session serves all threads: what one answer sets must not colour another request.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return session
 
 
