@@ -1,7 +1,6 @@
-"""What several processes do with one platform client, and with one guest, at the same moment."""
+"""What several processes do with one platform client at the same moment."""
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
@@ -11,8 +10,7 @@ from store_rigs import StoreAddress
 
 from bff.adapters.genesys_cloud import GenesysCloud
 from bff.adapters.system import SystemClock
-from bff.errors import BffError, RateLimitedError
-from bff.guests.guest_limits import GuestLimits
+from bff.errors import BffError
 from bff.guests.platform_client import PlatformClient
 
 THREADS: Final = 40
@@ -36,17 +34,3 @@ def tokens_together(address: StoreAddress, url: str) -> list[str]:
         foundation.store.ping()
         assemble()
         return list(pool.map(ask, range(THREADS)))
-
-
-def sessions_together(address: StoreAddress, times: int) -> int:
-    """Ask for new sessions of one address; return how many were admitted."""
-    store = address.open()
-    limits = GuestLimits(store, clock=SystemClock())
-    store.ping()
-    assemble()
-    admitted = 0
-    for _ in range(times):
-        with suppress(RateLimitedError):
-            limits.admit_session(address="192.0.2.7", device=None)
-            admitted += 1
-    return admitted

@@ -81,6 +81,7 @@ class Seen:
     method: str
     path: str
     authorization: str
+    cookie: str
     form: Mapping[str, list[str]]
     json: Any
 
@@ -154,6 +155,7 @@ def _seen(request: Request, raw: bytes) -> Seen:
         method=request.method,
         path=request.path,
         authorization=request.headers.get("Authorization", ""),
+        cookie=request.headers.get("Cookie", ""),
         form={} if is_json else parse_qs(raw.decode()),
         json=json.loads(raw) if is_json and raw else None,
     )
