@@ -60,7 +60,7 @@ from bff.guests.frames import (
     SignedFrame,
     parse,
 )
-from bff.guests.guest_messages import parsed_message
+from bff.guests.guest_messages import GuestMessage, parsed_message
 from bff.guests.session_pace import FrameKind, Pace
 from bff.ports import Clock, Entropy
 
@@ -243,29 +243,32 @@ class Conversation:
             self._spend(frame.seq)
             refused.seq = frame.seq
             raise
-        tracked = not message.is_event
+        seq = frame.seq
+        tracked = message.events is None  # Genesys echoes messages, and no events
         if tracked and len(self._in_flight) >= self._policy.max_in_flight:
-            raise self._later(FrameCode.TOO_MANY_IN_FLIGHT, frame.seq, _SHORTLY)
-        self._admit(FrameKind.TYPING if message.is_typing else FrameKind.MESSAGE, frame.seq)
-        self._spend(frame.seq)
-        tracing_id = f"{self.connection}.{frame.seq}"
+            raise self._later(FrameCode.TOO_MANY_IN_FLIGHT, seq, _SHORTLY)
+        self._admit(message, seq, now)
+        self._spend(seq)
+        tracing_id = f"{self.connection}.{seq}"
         if tracked:
-            self._in_flight[tracing_id] = frame.seq
+            self._in_flight[tracing_id] = seq
         sending = SendUpstream(
             tracing_id=tracing_id,
             payload=message.spell(),
             tracked=tracked,
             message_id=message.metadata.get("id") if message.metadata else None,
         )
-        accepted = MessageAccepted(seq=frame.seq)
+        accepted = MessageAccepted(seq=seq)
         if now >= self._extend_at:
             return (sending, accepted, self._extension(now))
         return (sending, accepted)
 
-    def _admit(self, kind: FrameKind, seq: int) -> None:
+    def _admit(self, message: GuestMessage, seq: int, now: datetime) -> None:
         """Ask the limits. What cannot be counted just now waits, and is not lost."""
+        typing = message.events is not None and message.is_typing
+        kind = FrameKind.TYPING if typing else FrameKind.MESSAGE
         try:
-            wait = self._pace.admit(kind) if self._pace else None
+            wait = self._pace.admit(kind, now=now) if self._pace else None
         except BffError as error:
             wait = error.retry_after or _SHORTLY
             raise self._later(FrameCode.SERVICE_UNAVAILABLE, seq, wait) from error

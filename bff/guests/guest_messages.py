@@ -61,11 +61,6 @@ class GuestMessage(_Part):
         return f"GuestMessage(type={self.type!r})"
 
     @property
-    def is_event(self) -> bool:
-        """Say whether it is one of the events that Genesys does not echo."""
-        return self.events is not None
-
-    @property
     def is_typing(self) -> bool:
         """Say whether it only tells that somebody types."""
         return self.events is not None and self.events[0].typing is not None
@@ -85,10 +80,13 @@ def parsed_message(payload: bytes) -> GuestMessage:
         message = _read(payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise FrameRefusedError(FrameCode.MESSAGE_MALFORMED) from None
-    if not _is_whole(message):
+    text = message.text
+    # What most people send is asked for first; nothing else about it needs a closer look.
+    plain = message.type == "Text" and text and message.events is None and not text.isspace()
+    if not plain and not _is_whole(message):
         raise FrameRefusedError(FrameCode.MESSAGE_MALFORMED)
     # JSON spells a text in no fewer bytes than it has: most need no counting.
-    if len(payload) > MAX_TEXT_BYTES and len((message.text or "").encode()) > MAX_TEXT_BYTES:
+    if len(payload) > MAX_TEXT_BYTES and text and len(text.encode()) > MAX_TEXT_BYTES:
         raise FrameRefusedError(FrameCode.TEXT_TOO_LONG)
     if message.channel is not None and _attributes_bytes(message.channel) > MAX_ATTRIBUTES_BYTES:
         raise FrameRefusedError(FrameCode.ATTRIBUTES_TOO_LARGE)
@@ -96,11 +94,10 @@ def parsed_message(payload: bytes) -> GuestMessage:
 
 
 def _is_whole(message: GuestMessage) -> bool:
-    """Say whether the parts fit the type."""
+    """Say whether the parts fit the type. A text without words needs something to go with it."""
     match message.type:
         case "Text":
-            said = message.content is not None or not _is_blank(message.text)
-            return said and message.events is None
+            return message.content is not None and message.events is None
         case "Event":
             return _is_bare_event(message)
         case "Structured" | None:
@@ -113,10 +110,6 @@ def _is_bare_event(message: GuestMessage) -> bool:
     event = message.events[0]
     typing, presence = event.typing is not None, event.presence is not None
     return (typing, presence) == (event.event_type == "Typing", event.event_type == "Presence")
-
-
-def _is_blank(text: str | None) -> bool:
-    return text is None or not text.strip()
 
 
 def _attributes_bytes(channel: _Channel) -> int:
