@@ -16,7 +16,8 @@ from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
 from bff.adapters.system import SystemEntropy
 from bff.errors import BffError
 from bff.ports import Clock, Store
-from bff.settings import PREFIX, ProviderSettings, Settings
+from bff.setting_sources import PREFIX
+from bff.settings import ProviderSettings, Settings
 from bff.wiring import open_ring, open_store
 
 SKEW_WARNING: Final = timedelta(seconds=5)

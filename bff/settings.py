@@ -1,6 +1,5 @@
 """Every setting: read once from the environment and an optional file, complete or refused."""
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
@@ -20,11 +19,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from bff.adapters.http_client import is_loopback_name
@@ -36,9 +33,15 @@ from bff.setting_checks import (
     checked_secret,
     decoded_key,
 )
+from bff.setting_sources import (
+    FILE_VARIABLE,
+    PREFIX,
+    from_environment,
+    from_file,
+    merge,
+    unknown_variables,
+)
 
-PREFIX: Final = "BFF_"
-FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
 OUR_PARAMETERS: Final = frozenset(
     {
         *("response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce"),
@@ -316,13 +319,13 @@ class Settings(BaseSettings):
         """
         env = dict(os.environ) if env is None else env  # noqa: TID251 - this is the room
         env = {**env, **(over or {})}
-        faults = _unknown_variables(env, cls.model_fields)
+        faults = unknown_variables(env, cls.model_fields)
         chosen = file or (Path(env[FILE_VARIABLE]) if env.get(FILE_VARIABLE) else None)
         values: dict[str, Any] = {}
         if chosen is not None:
-            values, problem = _from_file(cls, chosen)
+            values, problem = from_file(cls, chosen)
             faults += [problem] if problem else []
-        _merge(values, _from_environment(cls, env))
+        merge(values, from_environment(cls, env))
         try:
             settings = cls(**values)
         except ValidationError as error:
@@ -333,58 +336,9 @@ class Settings(BaseSettings):
         raise SettingsError("\n".join(faults))
 
 
-class _GivenEnvironment(EnvSettingsSource):
-    """The environment as an argument, so that a test need not touch the process's own."""
-
-    def __init__(self, settings_cls: type[BaseSettings], env: Mapping[str, str]) -> None:
-        self._given = {key.lower(): value for key, value in env.items()}
-        super().__init__(settings_cls)
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._given
-
-
 def inherited(names: Iterable[str]) -> dict[str, str]:
     """Return those of `names` that are set, for a child process that gets its own environment."""
     return {name: os.environ[name] for name in names if name in os.environ}  # noqa: TID251 - the room
-
-
-def _from_environment(cls: type[BaseSettings], env: Mapping[str, str]) -> dict[str, Any]:
-    try:
-        return _GivenEnvironment(cls, {k: v for k, v in env.items() if v != ""})()
-    except ValueError as error:
-        raise SettingsError(f"the environment is not readable: {error}") from None
-
-
-def _from_file(cls: type[BaseSettings], path: Path) -> tuple[dict[str, Any], str | None]:
-    if not path.is_file():
-        return {}, f"{FILE_VARIABLE}: there is no file {path}"
-    try:
-        return TomlConfigSettingsSource(cls, path)(), None
-    except ValueError as error:
-        return {}, f"{path}: {error}"
-
-
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
-    """Lay `over` on `base`, table by table."""
-    for key, value in over.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
-        else:
-            base[key] = value
-
-
-def _unknown_variables(env: Mapping[str, str], known: Iterable[str]) -> list[str]:
-    """A misspelt setting would be a silent default."""
-    names = [PREFIX + name.upper() for name in known]
-    faults = []
-    for variable in sorted(env):
-        name = variable.upper().partition("__")[0]
-        if name.startswith(PREFIX) and name not in names and name != FILE_VARIABLE:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {near[0]}?" if near else "remove it"
-            faults.append(f"{variable} is no setting: {hint}")
-    return faults
 
 
 def _sentence(fault: ErrorDetails) -> str:

@@ -13,7 +13,8 @@ from pydantic_core import PydanticUndefined
 
 from bff import errors
 from bff.errors import BffError
-from bff.settings import PREFIX, ProviderSettings, Settings
+from bff.setting_sources import PREFIX
+from bff.settings import ProviderSettings, Settings
 from bff.web.problems import STATUS
 
 ROOT = Path(__file__).parent.parent.parent
