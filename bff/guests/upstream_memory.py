@@ -1,0 +1,53 @@
+"""What was heard already: so that nothing is told twice and nothing is said twice. Bounded."""
+
+from typing import Final
+
+from bff.guests.upstream_frames import Said
+
+MAX_KEYS: Final = 1_024
+MAX_MARKS: Final = 512
+
+
+class UpstreamMemory:
+    """Remembers the messages that Genesys told of, by their keys and by their senders' marks."""
+
+    __slots__ = ("_keys", "_marks", "latest")
+
+    def __init__(self) -> None:
+        self.latest = 0
+        self._keys: dict[str, int] = {}
+        self._marks: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys) + len(self._marks)
+
+    def knows(self, said: Said) -> bool:
+        """Say whether this message was told of already, under any of its names."""
+        if any(key in self._keys for key in said.keys):
+            return True
+        return said.is_inbound and said.mark is not None and said.mark in self._marks
+
+    def has_heard(self, mark: str) -> bool:
+        """Say whether Genesys is known to have heard what has this mark."""
+        return mark in self._marks
+
+    def order_of(self, said: Said) -> int | None:
+        """Return the place of a message in the order in which we were told, if we were."""
+        places = [self._keys[key] for key in said.keys if key in self._keys]
+        return min(places, default=None)
+
+    def note(self, said: Said) -> None:
+        """Remember a message; the oldest are forgotten."""
+        self.latest += 1
+        for key in said.keys:
+            self._keys[key] = self.latest
+        while len(self._keys) > MAX_KEYS:
+            del self._keys[next(iter(self._keys))]
+        if said.is_inbound and said.mark is not None:
+            self.note_mark(said.mark)
+
+    def note_mark(self, mark: str) -> None:
+        """Remember that Genesys has heard what has this mark."""
+        self._marks[mark] = None
+        while len(self._marks) > MAX_MARKS:
+            del self._marks[next(iter(self._marks))]

@@ -1,0 +1,233 @@
+"""Messages on their way: what waits, what was written, what nobody knows. Bounded, in order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from bff.guests.upstream_frames import Payload, Said
+from bff.guests.upstream_news import FailureCode
+from bff.guests.upstream_policy import UpstreamPolicy
+
+MAX_NAMES: Final = 8
+OVERHEAD_BYTES: Final = 256
+SECOND: Final = timedelta(seconds=1, milliseconds=50)  # what the network squeezes together
+MINUTE: Final = timedelta(minutes=1)
+
+
+class Place(StrEnum):
+    """How far a message has come."""
+
+    WAITING = "waiting"
+    WRITTEN = "written"
+    UNSURE = "unsure"
+
+
+@dataclass(slots=True, kw_only=True)
+class Item:
+    """One accepted message. `names` are the tracing ids that want to hear of it."""
+
+    payload: Payload
+    names: list[str]
+    place: Place = Place.WAITING
+    tries: int = 0
+    written_at: datetime | None = None
+    # The last thing that had been heard from Genesys when this was written.
+    seen_before: int = 0
+
+    @property
+    def tracing_id(self) -> str:
+        """Return the id under which it travels, also when it travels again."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What became of an accepted message that is not delivered."""
+
+    tracing_id: str
+    code: FailureCode
+
+
+class Outbox:
+    """Keeps every accepted message until its fate is known, in the order in which it came."""
+
+    __slots__ = ("_by_mark", "_bytes", "_in_flight", "_items", "_policy")
+
+    def __init__(self, policy: UpstreamPolicy) -> None:
+        self._policy = policy
+        self._items: dict[str, Item] = {}
+        self._by_mark: dict[str, Item] = {}
+        self._bytes = 0
+        self._in_flight = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, tracing_id: str) -> bool:
+        return tracing_id in self._items
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(list(self._items.values()))
+
+    @property
+    def in_flight(self) -> int:
+        """How many were written on this connection and not echoed yet."""
+        return self._in_flight
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much memory the messages take."""
+        return self._bytes
+
+    def has_room(self, payload: Payload) -> bool:
+        """Say whether one more may be accepted."""
+        fits = self._bytes + _size(payload) <= self._policy.max_waiting_bytes
+        return fits and len(self._items) < self._policy.max_waiting
+
+    def joins(self, payload: Payload, tracing_id: str) -> bool:
+        """Let a message that is here already be known by one more name, if it is here."""
+        item = self._by_mark.get(payload.mark)
+        if item is None or payload.is_event:
+            return False
+        if tracing_id not in item.names and len(item.names) < MAX_NAMES:
+            item.names.append(tracing_id)
+        return True
+
+    def put(self, payload: Payload, tracing_id: str) -> None:
+        """Accept a message."""
+        item = Item(payload=payload, names=[tracing_id])
+        self._items[tracing_id] = item
+        if not payload.is_event:
+            self._by_mark[payload.mark] = item
+        self._bytes += _size(payload)
+
+    def next_waiting(self) -> Item | None:
+        """Return the oldest that may be written, if there is one and there is room in flight."""
+        if self._in_flight >= self._policy.max_in_flight:
+            return None
+        for item in self._items.values():
+            if item.place is Place.WAITING:
+                return item
+        return None
+
+    def written(self, item: Item, *, at: datetime, seen: int) -> None:
+        """Note that it went out. An event is not echoed: it is done with."""
+        if item.payload.is_event:
+            self._drop(item)
+            return
+        item.place = Place.WRITTEN
+        item.tries += 1
+        item.written_at = at
+        item.seen_before = seen
+        self._in_flight += 1
+
+    def find(self, tracing_id: str | None, said: Said | None = None) -> Item | None:
+        """Return the message behind an echo: by its tracing id, else by its own mark."""
+        item = self._items.get(tracing_id or "")
+        if item is None and said is not None and said.mark is not None:
+            item = self._by_mark.get(said.mark)
+        return item
+
+    def settle(self, item: Item) -> list[str]:
+        """Take out a message whose fate is known; return who wants to hear of it."""
+        self._drop(item)
+        return item.names
+
+    def connection_lost(self) -> None:
+        """What was written and not echoed may have been heard or not."""
+        for item in self._items.values():
+            if item.place is Place.WRITTEN:
+                item.place = Place.UNSURE
+        self._in_flight = 0
+
+    def unsure(self) -> list[Item]:
+        """Return those of which nobody knows."""
+        return [item for item in self._items.values() if item.place is Place.UNSURE]
+
+    def not_heard(self, item: Item) -> list[Fate]:
+        """Let a message that was not heard go out again, unless that was tried often enough."""
+        if item.tries < self._policy.tries_of_a_message:
+            item.place = Place.WAITING
+            return []
+        return self.give_up(item, FailureCode.NOT_REACHED)
+
+    def give_up(self, item: Item, code: FailureCode) -> list[Fate]:
+        """Take out a message that is not delivered."""
+        return [Fate(tracing_id=name, code=code) for name in self.settle(item)]
+
+    def give_up_all(self, code: FailureCode) -> list[Fate]:
+        """Empty the box: what never went out has `code`, of the rest nobody knows."""
+        fates = []
+        for item in self:
+            waits = item.place is Place.WAITING
+            fates += self.give_up(item, code if waits else FailureCode.OUTCOME_UNKNOWN)
+        return fates
+
+    def oldest_written(self) -> datetime | None:
+        """Return since when an echo is awaited."""
+        for item in self._items.values():
+            if item.place is Place.WRITTEN:
+                return item.written_at
+        return None
+
+    def _drop(self, item: Item) -> None:
+        if self._items.pop(item.tracing_id, None) is None:
+            return
+        self._bytes -= _size(item.payload)
+        if self._by_mark.get(item.payload.mark) is item:
+            del self._by_mark[item.payload.mark]
+        if item.place is Place.WRITTEN:
+            self._in_flight -= 1
+
+
+def _size(payload: Payload) -> int:
+    # The text is kept beside the message, to compare it with the history.
+    return len(payload.message) + 4 * len(payload.text or "") + OVERHEAD_BYTES
+
+
+@dataclass(slots=True)
+class WritePace:
+    """Genesys' limits as its client sees them: requests of a connection, messages of a session."""
+
+    policy: UpstreamPolicy
+    _requests: list[datetime] = field(default_factory=list)
+    _messages: list[datetime] = field(default_factory=list)
+    _not_before: datetime | None = None
+
+    def new_connection(self) -> None:
+        """Requests are counted for each connection."""
+        self._requests.clear()
+
+    def hold(self, until: datetime) -> None:
+        """Genesys asked us to wait."""
+        self._not_before = max(until, self._not_before or until)
+
+    def wait(self, now: datetime) -> timedelta | None:
+        """Return how long until a message may be written, or None for now."""
+        self._requests = _within(self._requests, MINUTE, now)
+        self._messages = _within(self._messages, SECOND, now)
+        waits = [
+            _left(self._requests, self.policy.requests_a_minute, MINUTE, now),
+            _left(self._messages, self.policy.messages_a_second, SECOND, now),
+        ]
+        if self._not_before is not None and self._not_before > now:
+            waits.append(self._not_before - now)
+        longest = max(waits)
+        return longest if longest > timedelta(0) else None
+
+    def count(self, now: datetime, *, message: bool = False) -> None:
+        """Count what is written."""
+        self._requests.append(now)
+        if message:
+            self._messages.append(now)
+
+
+def _within(times: list[datetime], window: timedelta, now: datetime) -> list[datetime]:
+    # A clock that was set back must not stop us: nothing is counted from the future.
+    return [time for time in times if timedelta(0) <= now - time < window]
+
+
+def _left(times: list[datetime], most: int, window: timedelta, now: datetime) -> timedelta:
+    return times[-most] + window - now if len(times) >= most else timedelta(0)

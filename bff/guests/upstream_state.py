@@ -1,0 +1,60 @@
+"""What an upstream knows of itself between two calls, and the few words for changing it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bff.guests.upstream_frames import Requests
+from bff.guests.upstream_memory import UpstreamMemory
+from bff.guests.upstream_news import Action
+from bff.guests.upstream_outbox import Outbox, WritePace
+from bff.guests.upstream_policy import Redial, UpstreamPolicy
+from bff.guests.upstream_recovery import Recovery
+from bff.guests.upstream_sign_on import SignOn
+from bff.guests.upstream_timers import Timers
+
+
+class Stage(StrEnum):
+    """How far the connection has come."""
+
+    IDLE = "idle"
+    DIALLING = "dialling"
+    AWAITING_JWT = "awaiting_jwt"
+    CONFIGURING = "configuring"
+    LIVE = "live"
+    OVER = "over"
+
+
+@dataclass(slots=True, kw_only=True)
+class UpstreamState:
+    """One guest session at Genesys."""
+
+    policy: UpstreamPolicy
+    path: str
+    requests: Requests
+    redial: Redial
+    outbox: Outbox
+    pace: WritePace
+    authenticated: bool
+    memory: UpstreamMemory = field(default_factory=UpstreamMemory)
+    timers: Timers = field(default_factory=Timers)
+    told: list[Action] = field(default_factory=list)
+
+    stage: Stage = Stage.IDLE
+    # This socket has had a SessionResponse; some socket has had one.
+    configured: bool = False
+    was_ready: bool = False
+    stepping_up: bool = False
+    jwt_awaited: bool = False
+    paused: bool = False
+    ending: bool = False
+    draining: bool = False
+
+    lost_at: datetime | None = None
+    connected_at: datetime | None = None
+    last_heard: datetime | None = None
+    sign_on: SignOn = field(default_factory=lambda: SignOn(authenticated=False))
+    recovery: Recovery | None = None
+    configure_id: str = ""
+    close_id: str = ""
+    recent_events: list[str] = field(default_factory=list)

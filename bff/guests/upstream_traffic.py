@@ -1,0 +1,326 @@
+"""What travels on an upstream: messages out, echoes and events in, and the gap after a cut."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+
+from bff.guests.upstream_frames import (
+    HEALTH_CHECK_ID,
+    Code,
+    Envelope,
+    HistoryPage,
+    Payload,
+    Refusal,
+    read_refusal,
+    read_said,
+    read_session,
+    read_text,
+)
+from bff.guests.upstream_link import UpstreamLink
+from bff.guests.upstream_news import (
+    AskHistory,
+    Delivered,
+    EndReason,
+    Event,
+    Failed,
+    FailureCode,
+    LeaveReason,
+)
+from bff.guests.upstream_outbox import Item
+from bff.guests.upstream_recovery import Recovery, RecoveryStage
+from bff.guests.upstream_state import Stage
+from bff.guests.upstream_timers import Timer
+
+log = logging.getLogger(__name__)
+
+MAX_RECENT_EVENTS: Final = 16
+TRY_AGAIN: Final = timedelta(seconds=5)
+
+
+class UpstreamTraffic(UpstreamLink):
+    """Everything about messages; nobody is asked twice and nothing is told twice."""
+
+    # Out
+
+    def _accept(self, payload: Payload, tracing_id: str) -> None:
+        state = self._state
+        if state.memory.has_heard(payload.mark) and not payload.is_event:
+            # The page sends again what it never saw delivered; Genesys has it already.
+            self._tell(Delivered(tracing_id=tracing_id))
+        elif payload.is_typing:
+            self._write_typing(payload, tracing_id)
+        elif tracing_id in state.outbox or state.outbox.joins(payload, tracing_id):
+            return
+        elif not state.outbox.has_room(payload):
+            self._fail(tracing_id, FailureCode.TOO_MANY_WAITING, retry_after=TRY_AGAIN)
+        else:
+            state.outbox.put(payload, tracing_id)
+
+    def _write_typing(self, payload: Payload, tracing_id: str) -> None:
+        # That somebody typed a while ago is no news: it never waits.
+        if self._may_write and self._state.pace.wait(self._now) is None:
+            self._write_event(payload, tracing_id)
+
+    def _write_event(self, payload: Payload, tracing_id: str) -> None:
+        recent = self._state.recent_events
+        recent.append(tracing_id)
+        del recent[:-MAX_RECENT_EVENTS]
+        self._write(self._state.requests.message(tracing_id, payload.message))
+
+    def _flow(self) -> None:
+        """Write what may be written now."""
+        state = self._state
+        while self._may_write and (item := state.outbox.next_waiting()) is not None:
+            wait = state.pace.wait(self._now)
+            if wait is not None:
+                state.timers.set(Timer.PACE, self._now + wait)
+                break
+            self._write_item(item)
+        self._watch_echoes()
+
+    def _write_item(self, item: Item) -> None:
+        state = self._state
+        if item.payload.is_event:
+            self._write_event(item.payload, item.tracing_id)
+        else:
+            frame = state.requests.message(item.tracing_id, item.payload.message)
+            self._write(frame, message=True)
+        state.outbox.written(item, at=self._now, seen=state.memory.latest)
+
+    @property
+    def _may_write(self) -> bool:
+        state = self._state
+        blocked = state.recovery is not None and state.recovery.blocking
+        return state.stage is Stage.LIVE and not blocked and not self._is_old
+
+    @property
+    def _is_old(self) -> bool:
+        """Say whether the connection is so old that it is only waited for the last echoes."""
+        state = self._state
+        born = state.connected_at
+        return born is not None and self._now >= born + state.policy.renew_at_the_latest
+
+    def _watch_echoes(self) -> None:
+        state = self._state
+        oldest = state.outbox.oldest_written()
+        if oldest is None:
+            state.timers.drop(Timer.ECHO)
+        else:
+            state.timers.set(Timer.ECHO, oldest + state.policy.echo_patience)
+
+    def _fail(
+        self, tracing_id: str, code: FailureCode, *, retry_after: timedelta | None = None
+    ) -> None:
+        self._tell(Failed(tracing_id=tracing_id, code=code, retry_after=retry_after))
+
+    # In
+
+    def _take(self, frame: Envelope) -> None:
+        """Act on one frame of Genesys."""
+        match frame.name:
+            case "StructuredMessage":
+                self._heard(frame)
+            case "SessionResponse":
+                self._session_answered(frame)
+            case "string" | "ErrorMessage" | "TooManyRequestsErrorMessage" | "GenerateUrlError":
+                self._refused(frame, read_refusal(frame))
+            case "JwtResponse":
+                self._history_jwt(frame)
+            case "ConnectionClosedEvent" if read_text(frame.body, "reason") == "signedIn":
+                self._end(EndReason.SIGNED_IN_ELSEWHERE)
+            case "ConnectionClosedEvent":
+                self._leave(LeaveReason.DISPLACED)
+            case "LogoutEvent":
+                self._end(EndReason.LOGGED_OUT)
+            case "SessionExpiredEvent":
+                self._end(EndReason.EXPIRED)
+            case "SessionClearedEvent":
+                self._end(EndReason.ENDED if self._state.ending else EndReason.CLEARED)
+            case _:
+                log.info("upstream: a frame of class %.40r is not for us", frame.name)
+
+    def _heard(self, frame: Envelope) -> None:
+        state = self._state
+        if frame.tracing_id == HEALTH_CHECK_ID:
+            return
+        said = read_said(frame.body)
+        if said is None:
+            log.info("upstream: a message that cannot be read")
+            return
+        item = state.outbox.find(frame.tracing_id, said) if said.is_inbound else None
+        known = state.memory.knows(said)
+        state.memory.note(said)
+        if item is not None:
+            self._delivered(item, bytes(frame.body))
+        elif not known:
+            self._tell(Event(body=bytes(frame.body)))
+        if said.ends_conversation:
+            self._end(EndReason.ENDED if state.ending else EndReason.CONVERSATION_OVER)
+
+    def _delivered(self, item: Item, body: bytes) -> None:
+        self._state.memory.note_mark(item.payload.mark)
+        for name in self._state.outbox.settle(item):
+            self._tell(Delivered(tracing_id=name, body=body))
+
+    def _session_answered(self, frame: Envelope) -> None:
+        state, session = self._state, read_session(frame.body)
+        if state.close_id and frame.tracing_id == state.close_id:
+            self._end(EndReason.ENDED)
+            return
+        ours = frame.tracing_id in {None, state.configure_id}
+        if state.stage is not Stage.CONFIGURING or not ours or session is None:
+            log.info("upstream: a SessionResponse that nobody waits for")
+            return
+        if session.read_only or not session.connected:
+            self._end(EndReason.ENDED if state.ending else EndReason.READ_ONLY)
+            return
+        first, same_socket = not state.was_ready, state.configured
+        self._now_live(session)
+        if same_socket:
+            return
+        if session.new_session:
+            # What was doubtful was said in a session of which nothing is left to read.
+            self._give_up_doubtful()
+        else:
+            self._recover(catching_up=not first)
+
+    def _refused(self, frame: Envelope, refusal: Refusal) -> None:
+        state = self._state
+        if refusal.code is Code.SESSION_EXPIRED:
+            self._end(EndReason.EXPIRED)
+        elif refusal.code is Code.SESSION_NOT_FOUND:
+            self._end(EndReason.NOT_FOUND)
+        elif state.stage is Stage.CONFIGURING and frame.tracing_id in {None, state.configure_id}:
+            self._configure_refused(refusal)
+        elif state.close_id and frame.tracing_id == state.close_id:
+            self._end(EndReason.ENDED)
+        elif state.recovery is not None and frame.tracing_id == state.recovery.request_id:
+            self._history_missing()
+        else:
+            self._message_refused(frame.tracing_id, refusal)
+
+    def _message_refused(self, tracing_id: str | None, refusal: Refusal) -> None:
+        state = self._state
+        if refusal.code is Code.TOO_FAST:
+            state.pace.hold(self._now + (refusal.retry_after or timedelta(seconds=1)))
+        item = state.outbox.find(tracing_id)
+        if item is not None:
+            self._tell_fates(
+                state.outbox.give_up(item, _failure(refusal)), retry_after=refusal.retry_after
+            )
+        elif tracing_id is not None and tracing_id in state.recent_events:
+            self._fail(tracing_id, _failure(refusal), retry_after=refusal.retry_after)
+        else:
+            log.info("upstream: a refusal with %d of nothing we wait for", refusal.number)
+
+    # The gap
+
+    def _recover(self, *, catching_up: bool) -> None:
+        state = self._state
+        doubtful = bool(state.outbox.unsure())
+        state.recovery = Recovery(
+            policy=state.policy,
+            # A session that was there before may have heard what a page now sends again.
+            blocking=doubtful or not catching_up,
+            catching_up=catching_up,
+        )
+        settle = state.policy.settle if doubtful else timedelta(0)
+        if settle:
+            state.timers.set(Timer.HISTORY, self._now + settle)
+        else:
+            self._ask_history_jwt(state.recovery)
+
+    def _recovery_due(self) -> None:
+        recovery = self._state.recovery
+        if recovery is None:
+            return
+        match recovery.stage:
+            case RecoveryStage.SETTLING:
+                self._ask_history_jwt(recovery)
+            case RecoveryStage.JWT | RecoveryStage.PAGE:
+                self._history_missing()
+
+    def _ask_history_jwt(self, recovery: Recovery) -> None:
+        state = self._state
+        recovery.stage = RecoveryStage.JWT
+        recovery.request_id = self._new_id()
+        state.timers.set(Timer.HISTORY, self._now + state.policy.history_patience)
+        self._write(state.requests.history_jwt(recovery.request_id))
+
+    def _history_jwt(self, frame: Envelope) -> None:
+        recovery = self._state.recovery
+        if recovery is None or recovery.stage is not RecoveryStage.JWT:
+            return
+        jwt = read_text(frame.body, "jwt")
+        if jwt is None:
+            self._history_missing()
+            return
+        recovery.jwt = jwt
+        self._ask_page(recovery)
+
+    def _ask_page(self, recovery: Recovery) -> None:
+        recovery.stage = RecoveryStage.PAGE
+        self._state.timers.set(Timer.HISTORY, self._now + self._state.policy.history_patience)
+        self._tell(AskHistory(jwt=recovery.jwt, page=recovery.page))
+
+    def _history_page(self, page: HistoryPage | None) -> None:
+        state, recovery = self._state, self._state.recovery
+        if recovery is None or recovery.stage is not RecoveryStage.PAGE:
+            return
+        if page is None:
+            self._history_missing()
+        elif recovery.add(page, outbox=state.outbox, memory=state.memory):
+            self._ask_page(recovery)
+        else:
+            self._conclude(recovery)
+
+    def _history_missing(self) -> None:
+        """Try again a little later; in the end nobody knows what became of the doubtful ones."""
+        state, recovery = self._state, self._state.recovery
+        if recovery is None:
+            return
+        if recovery.start_again():
+            recovery.stage = RecoveryStage.SETTLING
+            wait = state.policy.back_off_step * state.redial.fraction()
+            state.timers.set(Timer.HISTORY, self._now + wait)
+            return
+        log.warning("upstream: the history cannot be read")
+        self._over_with_recovery()
+        self._give_up_doubtful()
+
+    def _conclude(self, recovery: Recovery) -> None:
+        state = self._state
+        verdict = recovery.verdict(outbox=state.outbox, memory=state.memory)
+        self._over_with_recovery()
+        for item, entry in verdict.heard:
+            state.memory.note(entry.said)
+            self._delivered(item, entry.raw)
+        for item in verdict.not_heard:
+            self._tell_fates(state.outbox.not_heard(item))
+        for item in verdict.unknown:
+            self._tell_fates(state.outbox.give_up(item, FailureCode.OUTCOME_UNKNOWN))
+        for entry in verdict.missed:
+            state.memory.note(entry.said)
+            self._tell(Event(body=entry.raw, from_history=True))
+
+    def _over_with_recovery(self) -> None:
+        self._state.recovery = None
+        self._state.timers.drop(Timer.HISTORY)
+
+    def _give_up_doubtful(self) -> None:
+        for item in self._state.outbox.unsure():
+            self._tell_fates(self._state.outbox.give_up(item, FailureCode.OUTCOME_UNKNOWN))
+
+
+def _failure(refusal: Refusal) -> FailureCode:
+    match refusal.code:
+        case Code.TOO_FAST:
+            return FailureCode.RATE_LIMITED
+        case Code.MESSAGE_TOO_LONG:
+            return FailureCode.TEXT_TOO_LONG
+        case Code.ATTRIBUTES_TOO_LARGE:
+            return FailureCode.ATTRIBUTES_TOO_LARGE
+        case Code.READ_ONLY:
+            return FailureCode.READ_ONLY
+        case _:
+            return FailureCode.REFUSED
