@@ -287,7 +287,7 @@ class Conversation:
         told = FrameError.telling(refused)
         if not self._faults.one_too_many(refused, behind_a_retry=self._waiting_for_retry):
             return (told,)
-        self.stage, self._verifier = Stage.CLOSED, None
+        self.stage, self._handshake, self._verifier = Stage.CLOSED, None, None
         self._in_flight.clear()
         last = FrameError.telling(FrameRefusedError(FrameCode.TOO_MANY_FAULTS))
         return (told, last, CloseConnection(code=POLICY_VIOLATION, reason=last.code))
@@ -364,15 +364,16 @@ class Conversation:
         return (FrameError.telling(failed),)
 
     def _ended(self, news: Ended) -> tuple[Act, ...]:
-        return self._end(news.reason)
+        # Also while the session is being opened: who has signed out by then gets none.
+        return self._end(news.reason) if self.stage in {Stage.OPENING, Stage.OPEN} else ()
 
     def _end(self, reason: GuestEnd) -> tuple[Act, ...]:
-        self.stage, self._verifier = Stage.OVER, None
+        self.stage, self._handshake, self._verifier = Stage.OVER, None, None
         self._in_flight.clear()
         return (SessionEnded(reason=reason), EndSession(reason=reason))
 
     _EARS_BEFORE: ClassVar[Mapping[type[News], _Ear]] = MappingProxyType(
-        {Opened: _opened, OpeningRefused: _opening_refused}
+        {Opened: _opened, OpeningRefused: _opening_refused, Ended: _ended}
     )
     _EARS_IF_OPEN: ClassVar[Mapping[type[News], _Ear]] = MappingProxyType(
         {
