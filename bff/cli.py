@@ -91,6 +91,7 @@ def _add_sessions(parser: argparse.ArgumentParser) -> None:
         "session", nargs="?", help="id as listed, or its beginning: 8 characters or more"
     )
     revoke.add_argument("--person", help="all sessions of this e-mail address or subject")
+    revoke.add_argument("--everyone", action="store_true", help="all sessions there are")
     revoke.set_defaults(command=_sessions_revoke)
 
 
@@ -154,18 +155,18 @@ def _sessions_list(options: argparse.Namespace) -> int:
 def _sessions_revoke(options: argparse.Namespace) -> int:
     from bff.operator_tables import NoSessionChosenError, chosen_sessions  # noqa: PLC0415 - see the top
 
-    if bool(options.session) == bool(options.person):
+    if [bool(options.session), bool(options.person), options.everyone].count(True) != 1:
         print(
-            "messenger-bff: name one session, or everybody's with --person; "
-            "`messenger-bff sessions list` shows both",
+            "messenger-bff: name one session, one person with --person, or --everyone; "
+            "`messenger-bff sessions list` shows who there is",
             file=sys.stderr,
         )
         return EXIT_USAGE
     here = _services(options)
     try:
-        chosen = chosen_sessions(
-            here.book.everyone(), prefix=options.session, person=options.person
-        )
+        chosen = here.book.everyone()
+        if not options.everyone:
+            chosen = chosen_sessions(chosen, prefix=options.session, person=options.person)
     except NoSessionChosenError as error:
         print(f"messenger-bff: {error}; nothing was revoked", file=sys.stderr)
         return EXIT_FAULT

@@ -103,6 +103,15 @@ def test_the_refresh_token_is_revoked_at_the_provider_as_well(on_file: Served) -
     assert on_file[0].provider.provider.tally["revocation"] == before + 1
 
 
+def test_everyone_means_everyone(on_file: Served) -> None:
+    browsers = [signed_in(on_file), signed_in(on_file, "zoe")]
+
+    done = on_file[0].command("sessions", "revoke", "--everyone")
+
+    assert (done.code, done.out) == (0, "2 sessions revoked\n")
+    assert [browser.signed_in for browser in browsers] == [False, False]
+
+
 def test_words_that_do_not_name_one_session_end_none(on_file: Served) -> None:
     site = on_file[0]
     browser = signed_in(on_file)
@@ -121,7 +130,9 @@ def test_words_that_do_not_name_one_session_end_none(on_file: Served) -> None:
     assert browser.signed_in
 
 
-@pytest.mark.parametrize("words", [(), ("deadbeef00", "--person", "c-20417")])
+@pytest.mark.parametrize(
+    "words", [(), ("deadbeef00", "--person", "c-20417"), ("--everyone", "--person", "c-20417")]
+)
 def test_both_or_neither_way_to_choose_is_a_misuse(site: Site, words: tuple[str, ...]) -> None:
     done = site.command("sessions", "revoke", *words)
 
