@@ -184,8 +184,9 @@ class GuestBindings:
 
     def _bound(self, session_id: GuestSessionId, binding: GuestBinding) -> BoundSession:
         sealed = self._session_ids.seal(session_id.encode(), context=_ID_CONTEXT)
-        text = base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-        return BoundSession(session_id=session_id, encrypted_session_id=text, binding=binding)
+        return BoundSession(
+            session_id=session_id, encrypted_session_id=_spelled(sealed), binding=binding
+        )
 
     def _opened(self, unverified_id: str) -> GuestSessionId:
         if not 0 < len(unverified_id) <= MAX_ID_CHARS or not unverified_id.isascii():
@@ -193,9 +194,12 @@ class GuestBindings:
         padded = unverified_id + "=" * (-len(unverified_id) % 4)
         try:
             sealed = base64.b64decode(padded, altchars=b"-_", validate=True)
-            return GuestSessionId(self._session_ids.open(sealed, context=_ID_CONTEXT).decode())
+            opened = self._session_ids.open(sealed, context=_ID_CONTEXT)
         except (binascii.Error, BrokenSealError):
             raise SessionUnknownError from None
+        if _spelled(sealed) != unverified_id:
+            raise SessionUnknownError  # an id has one spelling
+        return GuestSessionId(opened.decode())
 
 
 def session_id_ring(
@@ -221,6 +225,10 @@ def session_id_ring(
         rotate_after=rotate_after,
         keep_for=lifetime,
     )
+
+
+def _spelled(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _is_of(binding: GuestBinding, browser_secret: str | None) -> bool:
