@@ -295,3 +295,57 @@ class GenesysPlatform(Protocol):
 
     def send(self, request: PlatformRequest, *, token: str, limit: timedelta) -> PlatformAnswer:
         """Ask the API."""
+
+
+class AuthCode(Protocol):
+    """A fresh single-use code of our broker, and all that its redeemer needs."""
+
+    @property
+    def issuer(self) -> str:
+        """Who minted it (RFC 9207)."""
+
+    @property
+    def redirect_uri(self) -> str:
+        """The redirect URI that it is bound to."""
+
+    @property
+    def code(self) -> str:
+        """The code."""
+
+    @property
+    def code_verifier(self) -> str:
+        """What its challenge was made from (RFC 7636)."""
+
+    @property
+    def nonce(self) -> str:
+        """The nonce that the ID token will carry."""
+
+
+class CodeSource(Protocol):
+    """Who vouches for a session and mints codes for it: the broker."""
+
+    def vouch(self, session_key: str) -> object:
+        """Return if the session lives. Raises SignInRequiredError, IdentityProviderDownError."""
+
+    def mint(self, session_key: str) -> AuthCode:
+        """Return a fresh code, bound to this session."""
+
+
+class GenesysTokenDoors(Protocol):
+    """The doors for a guest's tokens and history. Each call is one HTTP request.
+
+    An answer is returned, not judged. Raises GenesysDownError if the request was not sent, and
+    GenesysSilentError if it was and no whole answer came within `limit`.
+    """
+
+    def exchange(self, code: AuthCode, *, limit: timedelta) -> PlatformAnswer:
+        """Have Genesys redeem the code: it calls our token endpoint before it answers."""
+
+    def refresh(self, refresh_token: str, *, limit: timedelta) -> PlatformAnswer:
+        """Ask for a JWT. The refresh token stays as it is."""
+
+    def revoke(self, jwt: str, *, limit: timedelta) -> PlatformAnswer:
+        """Log the person out at Genesys; needs a JWT that still lives."""
+
+    def history(self, jwt: str, *, page: int, limit: timedelta) -> PlatformAnswer:
+        """Ask for a page of messages, newest first, with the JWT that `getJwt` gave."""
