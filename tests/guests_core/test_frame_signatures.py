@@ -189,6 +189,9 @@ def point(x: int, y: int, first: int = 4) -> str:
 
 
 GOOD_POINT = repadded(VECTORS["page"]["publicKey"])
+# 87 characters carry 522 bits: the last one has two to spare.
+TWIN = VECTORS["page"]["publicKey"]
+TWIN = TWIN[:-1] + BASE64URL[BASE64URL.index(TWIN[-1]) + 1]
 X, Y = int.from_bytes(GOOD_POINT[1:33], "big"), int.from_bytes(GOOD_POINT[33:], "big")
 
 
@@ -210,6 +213,7 @@ X, Y = int.from_bytes(GOOD_POINT[1:33], "big"), int.from_bytes(GOOD_POINT[33:], 
         pytest.param(base64.b64encode(GOOD_POINT).decode(), id="padded"),
         pytest.param(VECTORS["page"]["publicKey"][:-1] + "!", id="not base64"),
         pytest.param("ü" * 87, id="not ASCII"),
+        pytest.param(TWIN, id="another spelling of the same bytes"),
         pytest.param(VECTORS["page"]["publicKey"][:-1] + "\n", id="a line end"),
     ],
 )
