@@ -234,7 +234,7 @@ class Upstream(UpstreamTraffic):
     def _wants_renewal(self) -> bool:
         """Say whether the connection is due, and idle or so old that it must not wait."""
         state = self._state
-        if state.connected_at is None or state.stepping_up or state.recovery is not None:
+        if state.connected_at is None or state.stepping_up:
             return False
         due = not state.timers.is_set(Timer.RENEW)
         return due and (self._is_old or not len(state.outbox))

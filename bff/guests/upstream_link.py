@@ -226,6 +226,8 @@ class UpstreamLink:
         if state.configured and held >= state.policy.steady_after:
             state.redial.start_over()
         state.outbox.connection_lost()
+        if state.was_ready and state.gap_after is None:
+            state.gap_after = state.memory.latest
         state.configured = state.jwt_awaited = False
         state.connected_at = None
         state.recovery = None

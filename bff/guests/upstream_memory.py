@@ -1,25 +1,28 @@
 """What was heard already: so that nothing is told twice and nothing is said twice. Bounded."""
 
+import hashlib
 from typing import Final
 
 from bff.guests.upstream_frames import Said
 
 MAX_KEYS: Final = 1_024
 MAX_MARKS: Final = 512
+MAX_RIDDLES: Final = 64
 
 
 class UpstreamMemory:
     """Remembers the messages that Genesys told of, by their keys and by their senders' marks."""
 
-    __slots__ = ("_keys", "_marks", "latest")
+    __slots__ = ("_keys", "_marks", "_riddles", "latest")
 
     def __init__(self) -> None:
         self.latest = 0
         self._keys: dict[str, int] = {}
         self._marks: dict[str, None] = {}
+        self._riddles: dict[bytes, None] = {}
 
     def __len__(self) -> int:
-        return len(self._keys) + len(self._marks)
+        return len(self._keys) + len(self._marks) + len(self._riddles)
 
     def knows(self, said: Said) -> bool:
         """Say whether this message was told of already, under any of its names."""
@@ -51,3 +54,18 @@ class UpstreamMemory:
         self._marks[mark] = None
         while len(self._marks) > MAX_MARKS:
             del self._marks[next(iter(self._marks))]
+
+    def note_riddle(self, text: str | None) -> None:
+        """Remember that a message of this text was given up while nobody knew if it was heard."""
+        self._riddles[_digest(text)] = None
+        while len(self._riddles) > MAX_RIDDLES:
+            del self._riddles[next(iter(self._riddles))]
+
+    def is_riddle(self, text: str | None) -> bool:
+        """Say whether a message of this text in the history may be one that was given up."""
+        return _digest(text) in self._riddles
+
+
+def _digest(text: str | None) -> bytes:
+    # A text may hold half a surrogate pair; it is only compared with itself.
+    return hashlib.blake2b((text or "").encode(errors="surrogatepass"), digest_size=16).digest()

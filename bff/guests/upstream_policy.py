@@ -42,7 +42,10 @@ class UpstreamPolicy:
 
     # What Genesys had received when the socket broke may be heard a moment later.
     settle: timedelta = timedelta(seconds=1)
+    # So often while the doubtful messages wait, then so often at leisure for what was missed.
     history_tries: int = 3
+    history_tries_at_leisure: int = 10
+    history_leisure: timedelta = timedelta(minutes=1)
     history_pages: int = 4
     history_patience: timedelta = timedelta(seconds=20)
 

@@ -48,7 +48,8 @@ class Recovery:
 
     policy: UpstreamPolicy
     blocking: bool
-    catching_up: bool
+    # The last thing that we were told before the gap; a first look at a session has no such thing.
+    gap_after: int | None
     stage: RecoveryStage = RecoveryStage.SETTLING
     request_id: str = ""
     jwt: str = field(default="", repr=False)
@@ -57,30 +58,34 @@ class Recovery:
     _entries: list[Entry] = field(default_factory=list)
     _covered: bool = False
 
+    @property
+    def is_urgent(self) -> bool:
+        """Say whether messages still wait for it."""
+        return self.tries <= self.policy.history_tries
+
     def start_again(self) -> bool:
         """Begin from the first page; say whether it may be tried once more."""
         self.tries += 1
         self.page = 1
         self.jwt = ""
+        self.stage = RecoveryStage.SETTLING
         self._entries.clear()
-        return self.tries <= self.policy.history_tries
+        return self.tries <= self.policy.history_tries + self.policy.history_tries_at_leisure
 
     def add(self, page: HistoryPage, *, outbox: Outbox, memory: UpstreamMemory) -> bool:
         """Take a page; return whether the next one is needed."""
         entries = [entry for raw in page.entities if (entry := _entry(raw)) is not None]
         self._keep(entries)
-        unsure = outbox.unsure()
         if page.is_last or not page.entities:
             self._covered = True
-        elif unsure:
-            # What came before all doubtful messages closes the gap behind them.
-            oldest = min(item.seen_before for item in unsure)
-            places = [memory.order_of(entry.said) for entry in entries]
-            self._covered = any(place is not None and place <= oldest for place in places)
-        else:
+        elif self.gap_after is None:
             # A first look is content with the newest page.
-            known = any(memory.knows(entry.said) for entry in entries)
-            self._covered = known or not self.catching_up
+            self._covered = not outbox.unsure()
+        else:
+            # Something from before the gap, and before all doubtful messages, closes it.
+            gap = min([self.gap_after, *(item.seen_before for item in outbox.unsure())])
+            places = [memory.order_of(entry.said) for entry in entries]
+            self._covered = any(place is not None and place <= gap for place in places)
         self.page += 1
         return not self._covered and self.page <= self.policy.history_pages
 
@@ -93,7 +98,7 @@ class Recovery:
         """Say what became of the doubtful messages, and what we missed, oldest first."""
         fresh = [entry for entry in reversed(self._entries) if not memory.knows(entry.said)]
         heard: list[tuple[Item, Entry]] = []
-        doubtful = []
+        doubtful, riddles = [], []
         for item in outbox:
             entry = _by_mark(item, fresh)
             if entry is not None:
@@ -105,12 +110,16 @@ class Recovery:
             if entry is None:
                 doubtful.append(item)
                 continue
+            if memory.is_riddle(item.payload.text):
+                # It may be this one or an earlier one of the same words: nobody can tell.
+                riddles.append(item)
+                continue
             heard.append((item, entry))
             fresh.remove(entry)
         return Verdict(
             heard=heard,
             not_heard=doubtful if self._covered else [],
-            unknown=[] if self._covered else doubtful,
+            unknown=riddles if self._covered else riddles + doubtful,
             missed=fresh,
         )
 

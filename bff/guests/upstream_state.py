@@ -55,6 +55,8 @@ class UpstreamState:
     last_heard: datetime | None = None
     sign_on: SignOn = field(default_factory=lambda: SignOn(authenticated=False))
     recovery: Recovery | None = None
+    # What had been told when the connection was lost, until the history has closed the gap.
+    gap_after: int | None = None
     configure_id: str = ""
     close_id: str = ""
     recent_events: list[str] = field(default_factory=list)

@@ -174,15 +174,16 @@ class UpstreamTraffic(UpstreamLink):
         if session.read_only or not session.connected:
             self._end(EndReason.ENDED if state.ending else EndReason.READ_ONLY)
             return
-        first, same_socket = not state.was_ready, state.configured
+        same_socket = state.configured
         self._now_live(session)
         if same_socket:
             return
         if session.new_session:
             # What was doubtful was said in a session of which nothing is left to read.
             self._give_up_doubtful()
+            state.gap_after = None
         else:
-            self._recover(catching_up=not first)
+            self._recover()
 
     def _refused(self, frame: Envelope, refusal: Refusal) -> None:
         state = self._state
@@ -215,14 +216,14 @@ class UpstreamTraffic(UpstreamLink):
 
     # The gap
 
-    def _recover(self, *, catching_up: bool) -> None:
+    def _recover(self) -> None:
         state = self._state
         doubtful = bool(state.outbox.unsure())
         state.recovery = Recovery(
             policy=state.policy,
             # A session that was there before may have heard what a page now sends again.
-            blocking=doubtful or not catching_up,
-            catching_up=catching_up,
+            blocking=doubtful or state.gap_after is None,
+            gap_after=state.gap_after,
         )
         settle = state.policy.settle if doubtful else timedelta(0)
         if settle:
@@ -279,26 +280,29 @@ class UpstreamTraffic(UpstreamLink):
         state, recovery = self._state, self._state.recovery
         if recovery is None:
             return
-        if recovery.start_again():
-            recovery.stage = RecoveryStage.SETTLING
-            wait = state.policy.back_off_step * state.redial.fraction()
-            state.timers.set(Timer.HISTORY, self._now + wait)
+        if not recovery.start_again():
+            log.warning("upstream: the history cannot be read")
+            self._over_with_recovery()
             return
-        log.warning("upstream: the history cannot be read")
-        self._over_with_recovery()
-        self._give_up_doubtful()
+        wait = state.policy.back_off_step * state.redial.fraction()
+        if not recovery.is_urgent:
+            recovery.blocking = False
+            self._give_up_doubtful()
+            wait = state.policy.history_leisure
+        state.timers.set(Timer.HISTORY, self._now + wait)
 
     def _conclude(self, recovery: Recovery) -> None:
         state = self._state
         verdict = recovery.verdict(outbox=state.outbox, memory=state.memory)
         self._over_with_recovery()
+        state.gap_after = None
         for item, entry in verdict.heard:
             state.memory.note(entry.said)
             self._delivered(item, entry.raw)
         for item in verdict.not_heard:
             self._tell_fates(state.outbox.not_heard(item))
         for item in verdict.unknown:
-            self._tell_fates(state.outbox.give_up(item, FailureCode.OUTCOME_UNKNOWN))
+            self._give_up_doubtful_one(item)
         for entry in verdict.missed:
             state.memory.note(entry.said)
             self._tell(Event(body=entry.raw, from_history=True))
@@ -309,7 +313,11 @@ class UpstreamTraffic(UpstreamLink):
 
     def _give_up_doubtful(self) -> None:
         for item in self._state.outbox.unsure():
-            self._tell_fates(self._state.outbox.give_up(item, FailureCode.OUTCOME_UNKNOWN))
+            self._give_up_doubtful_one(item)
+
+    def _give_up_doubtful_one(self, item: Item) -> None:
+        self._state.memory.note_riddle(item.payload.text)
+        self._tell_fates(self._state.outbox.give_up(item, FailureCode.OUTCOME_UNKNOWN))
 
 
 def _failure(refusal: Refusal) -> FailureCode:

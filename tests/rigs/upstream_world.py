@@ -1,0 +1,381 @@
+"""A small world for an upstream: a Genesys of few lines, a wire that breaks, a clock by hand.
+
+It knows nothing of the stand-in: what both allow is what the contract says.
+"""
+
+import hashlib
+import json
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from hand_clock import START, HandClock
+
+from bff.guests.upstream import Upstream
+from bff.guests.upstream_news import (
+    Action,
+    AskHistory,
+    AskJwt,
+    Connect,
+    Delivered,
+    Disconnect,
+    Ended,
+    Event,
+    Failed,
+    Left,
+    Write,
+)
+from bff.guests.upstream_policy import UpstreamPolicy
+from bff.guests.upstream_state import Stage
+
+TOKEN: Final = "11111111-2222-4333-8444-555555555555"
+DEPLOYMENT: Final = "7c4e1f0a-52d8-4d53-9a57-0d3f6f1b2c88"
+GOOD_JWT: Final = "good-jwt"
+PAGE_SIZE: Final = 25
+
+
+class RepeatableEntropy:
+    """Keeps `ports.Entropy`; the same in every run."""
+
+    def __init__(self, seed: str = "") -> None:
+        self._seed = seed
+        self._drawn = 0
+
+    def bytes(self, count: int) -> bytes:
+        self._drawn += 1
+        stream = hashlib.shake_128(f"{self._seed}/{self._drawn}".encode())
+        return stream.digest(count)
+
+    def token(self, count: int = 32) -> str:
+        return self.bytes(count).hex()
+
+
+class TinyGenesys:
+    """One session: what it heard, what it keeps, what it answers."""
+
+    def __init__(self, *, keeps_metadata: bool = True) -> None:
+        self.heard: list[str] = []
+        self.history: list[dict[str, Any]] = []
+        self.began = self.signed_in = False
+        self.complaints: list[str] = []
+        self._at = START
+        self._keeps_metadata = keeps_metadata
+        self._requests: deque[datetime] = deque()
+        self._messages: deque[datetime] = deque()
+        self._health_checks: deque[datetime] = deque()
+        self.configured = False
+
+    def connect(self) -> None:
+        self.configured = False
+        self._requests.clear()
+
+    def hear(self, text: bytes, *, at: datetime, late: bool = False) -> list[dict[str, Any]]:
+        """Answer one frame. A late one is of a connection that is gone.
+
+        The limits are those of the writer: it cannot know what the wire holds back.
+        """
+        self._at = at
+        request = json.loads(text)
+        action = request["action"]
+        assert request["token"] == TOKEN
+        if not late:
+            self._count(self._requests, 60, timedelta(minutes=1), "requests")
+        if action.startswith("configure"):
+            return self._configure(request)
+        if not self.configured and not late:
+            self.complaints.append(f"{action} before a SessionResponse")
+        match action:
+            case "onMessage":
+                return self._message(request, late=late)
+            case "getJwt":
+                return [self._answer(request, "JwtResponse", {"jwt": "history", "exp": 1})]
+            case "echo":
+                self._count(self._health_checks, 2, timedelta(minutes=1), "health checks")
+                body = {"type": "Text", "text": "ping", "direction": "Inbound", "id": "echo_id"}
+                return [self._answer(request, "StructuredMessage", body)]
+            case "closeSession":
+                over = {"connected": False, "readOnly": True}
+                return [self._answer(request, "SessionResponse", over)]
+            case _:
+                raise AssertionError(action)
+
+    def _configure(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        if request["startNew"]:
+            self.complaints.append("startNew")
+        if request["action"] == "configureAuthenticatedSession":
+            if request["data"]["code"] != GOOD_JWT:
+                return [self._answer(request, "string", "User is unauthorized", code=401)]
+            self.signed_in = True
+        elif self.signed_in:
+            return [self._answer(request, "string", "cannot downgrade", code=4017)]
+        body: dict[str, Any] = {"connected": True, "newSession": not self.began}
+        self.began = self.configured = True
+        return [self._answer(request, "SessionResponse", body)]
+
+    # What is said
+
+    def _message(self, request: dict[str, Any], *, late: bool) -> list[dict[str, Any]]:
+        message = request["message"]
+        if message["type"] == "Event":
+            return []
+        if not late:
+            self._count(self._messages, 5, timedelta(seconds=1), "messages")
+        self.heard.append(request["tracingId"])
+        body = self._keep({**message, "direction": "Inbound"})
+        return [{**_pushed(body), "tracingId": request["tracingId"]}]
+
+    def say(self, text: str) -> dict[str, Any]:
+        body = self._keep({"type": "Text", "text": text, "direction": "Outbound"})
+        return _pushed(body)
+
+    def _keep(self, message: dict[str, Any]) -> dict[str, Any]:
+        count = len(self.history) + 1
+        if not self._keeps_metadata:
+            message.pop("metadata", None)
+        body = {**message, "id": f"id-{count}", "channel": {"messageId": f"uuid-{count}"}}
+        self.history.append(body)
+        return body
+
+    def page(self, number: int) -> dict[str, Any]:
+        newest = self.history[::-1]
+        entities = newest[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+        pages = -(-len(newest) // PAGE_SIZE)
+        return {"entities": entities, "pageNumber": number, "pageCount": pages}
+
+    def _answer(
+        self, request: dict[str, Any], name: str, body: Any, *, code: int = 200
+    ) -> dict[str, Any]:
+        frame = {"type": "response", "class": name, "code": code, "body": body}
+        return {**frame, "tracingId": request["tracingId"]}
+
+    def _count(self, times: deque[datetime], most: int, window: timedelta, what: str) -> None:
+        now = self._at
+        while times and now - times[0] >= window:
+            times.popleft()
+        times.append(now)
+        if len(times) > most:
+            self.complaints.append(f"too many {what}")
+
+
+def _pushed(body: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "message", "class": "StructuredMessage", "code": 200, "body": body}
+
+
+@dataclass(slots=True, kw_only=True)
+class UpstreamWorld:
+    """An upstream, its wire and its owner, moved step by step."""
+
+    authenticated: bool = False
+    keeps_metadata: bool = True
+    policy: UpstreamPolicy = field(default_factory=UpstreamPolicy)
+    clock: HandClock = field(default_factory=HandClock)
+    genesys: TinyGenesys = field(init=False)
+    upstream: Upstream = field(init=False)
+    log: list[Action] = field(default_factory=list)
+    dial_at: datetime | None = None
+    socket: bool = False
+    up: deque[tuple[datetime, bytes]] = field(default_factory=deque)
+    down: deque[dict[str, Any]] = field(default_factory=deque)
+    late: deque[tuple[datetime, bytes]] = field(default_factory=deque)
+    late_at: datetime | None = None
+    jwt_wanted: AskJwt | None = None
+    history_wanted: AskHistory | None = None
+    accepted: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.genesys = TinyGenesys(keeps_metadata=self.keeps_metadata)
+        self.upstream = self.another()
+
+    def another(self) -> Upstream:
+        return Upstream(
+            token=TOKEN,
+            deployment_id=DEPLOYMENT,
+            application="messenger-bff",
+            clock=self.clock,
+            entropy=RepeatableEntropy(),
+            authenticated=self.authenticated,
+            policy=self.policy,
+        )
+
+    # The owner
+
+    def do(self, actions: list[Action]) -> list[Action]:
+        self.log += actions
+        for action in actions:
+            match action:
+                case Connect(after=after):
+                    assert not self.socket, "dials while a socket is open"
+                    self.dial_at = self.clock.now() + after
+                case Write(text=text):
+                    assert self.socket, "writes without a socket"
+                    self.up.append((self.clock.now(), text))
+                case Disconnect():
+                    self._hang_up()
+                case AskJwt():
+                    self.jwt_wanted = action
+                case AskHistory():
+                    self.history_wanted = action
+                case _:
+                    pass
+        return actions
+
+    def _hang_up(self) -> None:
+        """A goodbye comes after what was written: Genesys hears it all, the answers are lost."""
+        self.dial_at = None
+        if self.socket:
+            self._break(heard=len(self.up), late=0)
+
+    def _break(self, *, heard: int, late: int) -> None:
+        self._hear(heard)
+        self.late.extend([self.up.popleft() for _ in range(min(late, len(self.up)))])
+        self.late_at = self.clock.now() + timedelta(milliseconds=900)
+        self.up.clear()
+        self.down.clear()
+        self.socket = False
+
+    # The wire
+
+    def dial(self) -> list[Action]:
+        if self.dial_at is None or self.clock.now() < self.dial_at:
+            return []
+        self.dial_at, self.socket = None, True
+        self.genesys.connect()
+        return self.do(self.upstream.opened())
+
+    def fail_to_dial(self, status: int | None) -> list[Action]:
+        if self.dial_at is None or self.clock.now() < self.dial_at:
+            return []
+        self.dial_at = None
+        if status is None:
+            return self.do(self.upstream.closed(None, "no route"))
+        return self.do(self.upstream.refused(status))
+
+    def _hear(self, count: int) -> None:
+        for _ in range(min(count, len(self.up))):
+            at, text = self.up.popleft()
+            self.down.extend(self.genesys.hear(text, at=at))
+
+    def carry_up(self, count: int = 1_000) -> None:
+        self._hear(count)
+
+    def carry_down(self, count: int = 1_000) -> list[Action]:
+        actions = []
+        for _ in range(count):
+            if not self.down or not self.socket:
+                break
+            actions += self.do(self.upstream.received(json.dumps(self.down.popleft())))
+        return actions
+
+    def cut(self, *, heard: int = 0, late: int = 0) -> list[Action]:
+        """Break the wire; of what was written some is heard, some a moment later, some never."""
+        if not self.socket:
+            return []
+        self._break(heard=heard, late=late)
+        return self.do(self.upstream.closed(1006, ""))
+
+    def wait(self, duration: timedelta) -> list[Action]:
+        """Let time pass; the owner ticks whenever the upstream wants it."""
+        until = self.clock.now() + duration
+        actions = []
+        while (wake := self.upstream.wake_at) is not None and wake <= until:
+            self._pass_until(max(wake, self.clock.now()))
+            actions += self.do(self.upstream.tick())
+        self._pass_until(until)
+        return actions
+
+    def _pass_until(self, moment: datetime) -> None:
+        if self.late_at is not None and moment >= self.late_at:
+            while self.late:
+                at, text = self.late.popleft()
+                echoes = self.genesys.hear(text, at=at, late=True)
+                if self.socket and self.genesys.configured:
+                    self.down.extend(echoes)
+        self.clock.advance(moment - self.clock.now())
+
+    def answer_jwt(self, jwt: str = GOOD_JWT) -> list[Action]:
+        if self.jwt_wanted is None:
+            return []
+        self.jwt_wanted = None
+        return self.do(self.upstream.jwt_ready(jwt))
+
+    def answer_history(self, *, found: bool = True) -> list[Action]:
+        wanted, self.history_wanted = self.history_wanted, None
+        if wanted is None:
+            return []
+        if not found:
+            return self.do(self.upstream.history_failed())
+        return self.do(self.upstream.history(self.genesys.page(wanted.page)))
+
+    def agent_says(self, text: str) -> None:
+        frame = self.genesys.say(text)
+        if self.socket and self.genesys.configured:
+            self.down.append(frame)
+
+    # The page
+
+    def send(self, text: str, tracing_id: str, **message: Any) -> list[Action]:
+        self.accepted.append(tracing_id)
+        payload = {"type": "Text", "text": text, **message}
+        return self.do(self.upstream.send(payload, tracing_id))
+
+    # Both
+
+    def quiet(self) -> None:
+        """Carry everything and answer everything until nothing moves."""
+        while self.dial_at or self.up or self.down or self.jwt_wanted or self.history_wanted:
+            if self.dial_at is not None and self.dial_at > self.clock.now():
+                self.wait(self.dial_at - self.clock.now())
+            self.dial()
+            self.carry_up()
+            self.carry_down()
+            self.answer_jwt()
+            self.answer_history()
+
+    def settle(self) -> None:
+        """Let the world be kind until every message has its fate."""
+        for _ in range(400):
+            self.quiet()
+            state = self.upstream._state
+            at_rest = state.stage is Stage.LIVE and not self.upstream.waiting
+            if state.stage is Stage.OVER or (at_rest and state.recovery is None):
+                break
+            wake = self.upstream.wake_at
+            assert wake is not None, "nothing will ever happen"
+            self.wait(max(wake - self.clock.now(), timedelta(0)))
+        else:
+            raise AssertionError("never comes to rest")
+        self.quiet()
+
+    def live(self) -> "UpstreamWorld":
+        """Come to a configured session."""
+        self.do(self.upstream.start())
+        self.settle()
+        return self
+
+    # What was told
+
+    def told(self, kind: type[Any]) -> list[Any]:
+        return [action for action in self.log if isinstance(action, kind)]
+
+    @property
+    def delivered(self) -> list[str]:
+        return [action.tracing_id for action in self.told(Delivered)]
+
+    @property
+    def failed(self) -> dict[str, Failed]:
+        return {action.tracing_id: action for action in self.told(Failed)}
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(event.body) for event in self.told(Event)]
+
+    @property
+    def last_word(self) -> str | None:
+        words = [*self.told(Ended), *self.told(Left)]
+        assert len(words) <= 1
+        return words[0].reason if words else None
+
+    @property
+    def heard_twice(self) -> list[str]:
+        return [name for name, times in Counter(self.genesys.heard).items() if times > 1]
