@@ -200,7 +200,7 @@ class UpstreamWorld:
 
     # The owner
 
-    def do(self, actions: list[Action]) -> list[Action]:
+    def do(self, actions: list[Action]) -> list[Any]:
         self.log += actions
         for action in actions:
             match action:
@@ -236,14 +236,14 @@ class UpstreamWorld:
 
     # The wire
 
-    def dial(self) -> list[Action]:
+    def dial(self) -> list[Any]:
         if self.dial_at is None or self.clock.now() < self.dial_at:
             return []
         self.dial_at, self.socket = None, True
         self.genesys.connect()
         return self.do(self.upstream.opened())
 
-    def fail_to_dial(self, status: int | None) -> list[Action]:
+    def fail_to_dial(self, status: int | None) -> list[Any]:
         if self.dial_at is None or self.clock.now() < self.dial_at:
             return []
         self.dial_at = None
@@ -259,7 +259,7 @@ class UpstreamWorld:
     def carry_up(self, count: int = 1_000) -> None:
         self._hear(count)
 
-    def carry_down(self, count: int = 1_000) -> list[Action]:
+    def carry_down(self, count: int = 1_000) -> list[Any]:
         actions = []
         for _ in range(count):
             if not self.down or not self.socket:
@@ -267,14 +267,14 @@ class UpstreamWorld:
             actions += self.do(self.upstream.received(json.dumps(self.down.popleft())))
         return actions
 
-    def cut(self, *, heard: int = 0, late: int = 0) -> list[Action]:
+    def cut(self, *, heard: int = 0, late: int = 0) -> list[Any]:
         """Break the wire; of what was written some is heard, some a moment later, some never."""
         if not self.socket:
             return []
         self._break(heard=heard, late=late)
         return self.do(self.upstream.closed(1006, ""))
 
-    def wait(self, duration: timedelta) -> list[Action]:
+    def wait(self, duration: timedelta) -> list[Any]:
         """Let time pass; the owner ticks whenever the upstream wants it."""
         until = self.clock.now() + duration
         actions = []
@@ -293,19 +293,34 @@ class UpstreamWorld:
                     self.down.extend(echoes)
         self.clock.advance(moment - self.clock.now())
 
-    def answer_jwt(self, jwt: str = GOOD_JWT) -> list[Action]:
+    def answer_jwt(self, jwt: str = GOOD_JWT) -> list[Any]:
         if self.jwt_wanted is None:
             return []
         self.jwt_wanted = None
         return self.do(self.upstream.jwt_ready(jwt))
 
-    def answer_history(self, *, found: bool = True) -> list[Action]:
+    def answer_history(self, *, found: bool = True) -> list[Any]:
         wanted, self.history_wanted = self.history_wanted, None
         if wanted is None:
             return []
         if not found:
             return self.do(self.upstream.history_failed())
         return self.do(self.upstream.history(self.genesys.page(wanted.page)))
+
+    @property
+    def written(self) -> list[dict[str, Any]]:
+        """Return what is on its way to Genesys."""
+        return [json.loads(text) for _, text in self.up]
+
+    def push(self, name: str, body: Any = None, **rest: Any) -> list[Any]:
+        """Let Genesys say something it would not say by itself."""
+        frame = {"type": "message", "class": name, "code": 200, "body": body or {}, **rest}
+        return self.do(self.upstream.received(json.dumps(frame)))
+
+    def refuse(self, code: int, text: str = "no", tracing_id: str = "") -> list[Any]:
+        """Let Genesys refuse what was written last, or what is named."""
+        named = tracing_id or self.written[-1]["tracingId"]
+        return self.push("string", text, code=code, type="response", tracingId=named)
 
     def agent_says(self, text: str) -> None:
         frame = self.genesys.say(text)
@@ -314,7 +329,7 @@ class UpstreamWorld:
 
     # The page
 
-    def send(self, text: str, tracing_id: str, **message: Any) -> list[Action]:
+    def send(self, text: str, tracing_id: str, **message: Any) -> list[Any]:
         self.accepted.append(tracing_id)
         payload = {"type": "Text", "text": text, **message}
         return self.do(self.upstream.send(payload, tracing_id))
