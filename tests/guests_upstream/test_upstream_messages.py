@@ -71,7 +71,7 @@ def test_messages_keep_to_five_a_second(world: UpstreamWorld) -> None:
     for _ in range(2):
         world.carry_up()
         world.carry_down()
-        world.wait(timedelta(seconds=1.1))
+        world.wait(timedelta(seconds=1.2))
         bursts.append(len(world.up))
 
     assert bursts == [5, 5, 2]
