@@ -53,7 +53,9 @@ class Envelope(Struct, frozen=True, rename={"tracing_id": "tracingId", "name": "
         return f"Envelope(name={self.name!r}, code={self.code})"
 
 
-class _Channel(Struct, rename="camel"):
+class Channel(Struct, rename="camel"):
+    """Where a live message has its other name."""
+
     message_id: str | None = None
 
 
@@ -72,7 +74,7 @@ class Said(Struct, rename="camel"):
     id: str | None = None
     direction: str = ""
     text: str | None = None
-    channel: _Channel | None = None
+    channel: Channel | None = None
     metadata: dict[str, Any] | None = None
     events: list[_Event] | None = None
 

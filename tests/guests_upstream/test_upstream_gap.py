@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from upstream_world import UpstreamWorld
 
+from bff.guests.upstream_frames import Channel, Said
+from bff.guests.upstream_memory import MAX_KEYS, MAX_MARKS, MAX_RIDDLES, UpstreamMemory
 from bff.guests.upstream_news import (
     AskHistory,
     Connect,
@@ -211,3 +213,91 @@ def test_a_busy_connection_is_renewed_between_two_messages() -> None:
     assert held == 1
     assert len(world.told(Connect)) == 2
     assert world.genesys.heard == world.delivered == ["t-1"]
+
+
+def test_a_new_session_knows_nothing_of_the_doubtful(world: UpstreamWorld) -> None:
+    world.live().send("who knows", "t-1")
+    world.cut(heard=1)
+    world.genesys.began = False
+    world.settle()
+
+    assert world.failed["t-1"].code is FailureCode.OUTCOME_UNKNOWN
+    assert world.told(Resumed) == [Resumed(history_wanted=False)]
+
+
+@pytest.mark.parametrize("jwt_body", [None, {"jwt": 7}])
+def test_a_history_that_is_refused_is_asked_for_again(
+    world: UpstreamWorld, jwt_body: dict[str, int] | None
+) -> None:
+    world.live().send("doubtful", "t-1")
+    world.cut(heard=1)
+    while not any(frame["action"] == "getJwt" for frame in world.written):
+        world.wait(timedelta(seconds=1))
+        world.dial()
+        if len(world.written) == 1 and world.written[0]["action"].startswith("configure"):
+            world.carry_up()
+            world.carry_down()
+    if jwt_body is None:
+        world.refuse(429)
+    else:
+        world.push("JwtResponse", jwt_body)
+    world.up.clear()
+    world.settle()
+
+    assert world.delivered == ["t-1"]
+    assert world.genesys.heard == ["t-1"]
+
+
+def test_two_of_the_same_words_are_not_taken_for_each_other() -> None:
+    """Without metadata only words can be compared, and an earlier message had the same ones."""
+    world = UpstreamWorld(keeps_metadata=False, policy=UpstreamPolicy(history_tries=1)).live()
+    world.send("yes", "t-1")
+    world.cut(heard=1)
+    for _ in range(15):
+        world.wait(timedelta(seconds=1))
+        world.dial()
+        world.carry_up()
+        world.carry_down()
+        world.answer_history(found=False)
+    world.send("yes", "t-2")
+    world.cut(heard=0)
+    world.settle()
+
+    assert world.genesys.heard == ["t-1"]
+    assert [world.failed[name].code for name in ("t-1", "t-2")] == [FailureCode.OUTCOME_UNKNOWN] * 2
+
+
+def test_the_mark_tells_them_apart() -> None:
+    world = UpstreamWorld(policy=UpstreamPolicy(history_tries=1)).live()
+    world.send("yes", "t-1")
+    world.cut(heard=1)
+    for _ in range(15):
+        world.wait(timedelta(seconds=1))
+        world.dial()
+        world.carry_up()
+        world.carry_down()
+        world.answer_history(found=False)
+    world.send("yes", "t-2")
+    world.cut(heard=0)
+    world.settle()
+
+    assert world.genesys.heard == ["t-1", "t-2"]
+    assert world.delivered == ["t-2"]
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    memory = UpstreamMemory()
+    said = Said()
+    for count in range(3 * MAX_KEYS):
+        channel = Channel(message_id=f"uuid-{count}")
+        metadata = {"id": f"mark-{count}"}
+        said = Said(id=f"id-{count}", direction="Inbound", channel=channel, metadata=metadata)
+        memory.note(said)
+        memory.note_riddle(f"text {count}")
+
+    assert len(memory) == MAX_KEYS + MAX_MARKS + MAX_RIDDLES
+    assert memory.knows(said)
+    assert memory.has_heard(f"mark-{3 * MAX_KEYS - 1}")
+    assert not memory.has_heard("mark-0")
+    assert memory.is_riddle(f"text {3 * MAX_KEYS - 1}")
+    assert not memory.is_riddle("text 0")
