@@ -15,6 +15,7 @@ OVERHEAD_BYTES: Final = 256
 # A little longer than a second: the network squeezes together what we wrote apart.
 SECOND: Final = timedelta(seconds=1, milliseconds=200)
 MINUTE: Final = timedelta(minutes=1)
+NOTHING: Final = timedelta(0)
 
 
 class Place(StrEnum):
@@ -207,8 +208,8 @@ class WritePace:
 
     def wait(self, now: datetime) -> timedelta | None:
         """Return how long until a message may be written, or None for now."""
-        self._requests = _within(self._requests, MINUTE, now)
-        self._messages = _within(self._messages, SECOND, now)
+        _forget(self._requests, MINUTE, now)
+        _forget(self._messages, SECOND, now)
         waits = [
             _left(self._requests, self.policy.requests_a_minute, MINUTE, now),
             _left(self._messages, self.policy.messages_a_second, SECOND, now),
@@ -225,9 +226,10 @@ class WritePace:
             self._messages.append(now)
 
 
-def _within(times: list[datetime], window: timedelta, now: datetime) -> list[datetime]:
+def _forget(times: list[datetime], window: timedelta, now: datetime) -> None:
     # A clock that was set back must not stop us: nothing is counted from the future.
-    return [time for time in times if timedelta(0) <= now - time < window]
+    while times and not NOTHING <= now - times[0] < window:
+        del times[0]
 
 
 def _left(times: list[datetime], most: int, window: timedelta, now: datetime) -> timedelta:
