@@ -1,6 +1,7 @@
 """Many ask for one JWT at once; and Genesys calls the very worker that waits for it."""
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 from held_jobs import THREADS, jwts_together
-from held_rig import LONG_AGO, HeldRig, running_held, signed_in
+from held_rig import LONG_AGO, HeldRig, at_port, running_held, signed_in
 from process_crowd import all_at_once
 
 from bff.adapters.http_client import http_session
@@ -86,11 +87,12 @@ class OneWorker:
     """The production server with a single worker, and sessions that it knows."""
 
     stage: Stage
+    url: str
     keys: list[str]
 
     def ask(self, key: str) -> dict[str, Any]:
         with http_session() as http:
-            answer = http.get(f"{self.stage.bff_url}/held/{key}", timeout=SECONDS_FOR_ALL)
+            answer = http.get(f"{self.url}/held/{key}", timeout=SECONDS_FOR_ALL)
         assert answer.ok, answer.text
         body: dict[str, Any] = answer.json()
         return body
@@ -98,23 +100,29 @@ class OneWorker:
 
 @contextmanager
 def one_worker(folder: Path, *, sessions: int) -> Iterator[OneWorker]:
-    with raised(StagePlan(), clock=SystemClock(), entropy=SystemEntropy()) as stage:
-        environment = {
-            **stage.environment,
-            "BFF_STORE_URL": f"sqlite:///{folder / 'one.sqlite3'}",
-            "BFF_LOG_LEVEL": "WARNING",
-        }
+    with (
+        raised(StagePlan(), clock=SystemClock(), entropy=SystemEntropy()) as stage,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+        environment = at_port(stage, listener.getsockname()[1], folder)
         services = build(Settings.read(environment))
         keys = [signed_in(services) for _ in range(sessions)]
         services.close()
-        told = {"environment": environment, "genesys_url": stage.genesys_url}
-        with subprocess.Popen([sys.executable, str(WORKER)], stdin=subprocess.PIPE) as process:
+        told = {
+            "environment": {**environment, "BFF_LOG_LEVEL": "WARNING"},
+            "genesys_url": stage.genesys_url,
+            "listener": listener.fileno(),
+        }
+        with subprocess.Popen(
+            [sys.executable, str(WORKER)], stdin=subprocess.PIPE, pass_fds=[listener.fileno()]
+        ) as process:
             try:
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(told).encode())
                 process.stdin.close()
-                wait_until_ready(stage.bff_url, process)
-                yield OneWorker(stage=stage, keys=keys)
+                url = environment["BFF_PUBLIC_URL"]
+                wait_until_ready(url, process)
+                yield OneWorker(stage=stage, url=url, keys=keys)
             finally:
                 process.terminate()
                 try:

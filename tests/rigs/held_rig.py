@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -88,26 +88,54 @@ def tokens_of(services: Services, genesys_url: str) -> HeldTokens:
     return HeldTokens(foundation_of(services), codes=services.broker, doors=doors)
 
 
+def at_port(stage: Stage, port: int, folder: Path) -> dict[str, str]:
+    """Return the environment of a BFF at a port that is bound already, and let Genesys know.
+
+    The port that the stage proposes was only free a moment ago: another test may have it now.
+    """
+    url = f"http://{BFF_HOST}:{port}"
+    discovery_uri = f"{url}/op/.well-known/openid-configuration"
+    genesys = stage.genesys
+    genesys.integrate(replace(genesys.settings.integration, discovery_uri=discovery_uri))
+    return {
+        **stage.environment,
+        "BFF_PUBLIC_URL": url,
+        "BFF_PORT": str(port),
+        "BFF_STORE_URL": f"sqlite:///{folder / 'held.sqlite3'}",
+    }
+
+
+@dataclass(slots=True)
+class _Later:
+    """Stands in for an application that needs to know its port before it is made."""
+
+    app: Any = None
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return self.app(environ, start_response)
+
+
 @contextmanager
 def running_held(folder: Path, *, clock: Clock | None = None) -> Iterator[HeldRig]:
     """Raise the stage and a BFF on it; on a hand clock, unless time must pass by itself."""
     clock = clock or HandClock()
-    with raised(StagePlan(), clock=clock, entropy=SystemEntropy()) as stage:
-        environment = {
-            **stage.environment,
-            "BFF_STORE_URL": f"sqlite:///{folder / 'held.sqlite3'}",
-        }
+    later = _Later()
+    with (
+        raised(StagePlan(), clock=clock, entropy=SystemEntropy()) as stage,
+        Served(later, host=BFF_HOST) as served,
+    ):
+        environment = at_port(stage, served.port, folder)
         services = build(Settings.read(environment), clock=clock)
+        later.app = create_app(services)
         try:
-            with Served(create_app(services), host=BFF_HOST, port=stage.bff_port):
-                yield HeldRig(
-                    stage=stage,
-                    services=services,
-                    clock=clock,
-                    doors=doors_at(stage.genesys_url, clock=clock),
-                    tokens=tokens_of(services, stage.genesys_url),
-                    environment=environment,
-                )
+            yield HeldRig(
+                stage=stage,
+                services=services,
+                clock=clock,
+                doors=doors_at(stage.genesys_url, clock=clock),
+                tokens=tokens_of(services, stage.genesys_url),
+                environment=environment,
+            )
         finally:
             services.close()
 

@@ -1,6 +1,6 @@
 """Run as a program: the production server, one greenlet worker, with a door to the held JWT.
 
-Reads settings and the address of Genesys from stdin as JSON.
+Reads settings, the address of Genesys and the number of a listening socket from stdin as JSON.
 """
 
 from gevent import monkey
@@ -24,9 +24,14 @@ from bff.web.doorway import EXTENSION  # noqa: E402
 class HeldServer(ProductionServer):
     """The server as it is, and one door more."""
 
-    def __init__(self, settings: Settings, genesys_url: str) -> None:
+    def __init__(self, settings: Settings, *, genesys_url: str, listener: int) -> None:
         self._genesys_url = genesys_url
+        self._listener = listener
         super().__init__(settings)
+
+    def load_config(self) -> None:
+        super().load_config()
+        self.cfg.set("bind", f"fd://{self._listener}")
 
     def load(self) -> Flask:
         app = super().load()
@@ -43,4 +48,8 @@ class HeldServer(ProductionServer):
 
 if __name__ == "__main__":
     told = json.load(sys.stdin)
-    HeldServer(Settings.read(told["environment"]), told["genesys_url"]).run()
+    HeldServer(
+        Settings.read(told["environment"]),
+        genesys_url=told["genesys_url"],
+        listener=told["listener"],
+    ).run()
