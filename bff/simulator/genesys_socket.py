@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
+from wsproto.utilities import LocalProtocolError
 
 from bff.ports import Clock
 from bff.simulator.genesys_frames import Delivery
@@ -54,8 +55,9 @@ class Outbox:
         while (delivery := self._waiting.get()) is not None:
             if delivery.after > timedelta(0):
                 self._clock.sleep(delivery.after)
-            # The other side may be gone at any moment; the receiver notices and cleans up.
-            with contextlib.suppress(ConnectionClosed, OSError):
+            # The other side may be gone at any moment; the receiver notices and cleans up. That
+            # it has begun to close, wsproto may know before simple-websocket does.
+            with contextlib.suppress(ConnectionClosed, LocalProtocolError, OSError):
                 if delivery.frame is not None:
                     self._socket.send(delivery.text)
                 if delivery.closes:

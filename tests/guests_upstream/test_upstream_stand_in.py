@@ -25,12 +25,6 @@ from bff.guests.upstream_news import (
     SteppedUp,
 )
 
-# simple-websocket notes a close a moment after wsproto does: in between, the stand-in's sender is
-# told so by an exception that it does not expect.
-pytestmark = pytest.mark.filterwarnings(
-    r"ignore:Exception in thread \S+ \(_send_all\):pytest.PytestUnhandledThreadExceptionWarning"
-)
-
 
 @pytest.fixture
 def rig() -> Iterator[GenesysRig]:
