@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Any, Final
 
 from bff.ports import Clock, Entropy
@@ -64,7 +65,7 @@ def free_port() -> int:
     """Return a port that was free a moment ago, below the range that outgoing calls use."""
     # The process id spreads stages that are raised at the same time.
     first = os.getpid() * 37 % len(PORTS)
-    for port in (*PORTS[first:], *PORTS[:first]):
+    for port in chain(PORTS[first:], PORTS[:first]):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
