@@ -41,13 +41,23 @@ def checked_secret(text: SecretStr) -> SecretStr:
 
 def checked_origin(url: str) -> str:
     """Return a bare origin. http is for loopback names only."""
+    return _bare(url, open_scheme="http", example="https://www.brand.example")
+
+
+def checked_socket_origin(url: str) -> str:
+    """Return where a WebSocket server is, without a path. ws is for loopback names only."""
+    return _bare(url, open_scheme="ws", example="wss://webmessaging.mypurecloud.com")
+
+
+def _bare(url: str, *, open_scheme: str, example: str) -> str:
     parts = urlsplit(url.strip())
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-        raise ValueError(f"{url!r} is not an origin such as https://www.brand.example")
+    safe_scheme = open_scheme + "s"
+    if parts.scheme not in {open_scheme, safe_scheme} or not parts.hostname or parts.username:
+        raise ValueError(f"{url!r} is not an origin such as {example}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{url!r} has a path: an origin ends after the host and port")
-    if parts.scheme == "http" and not is_loopback_name(parts.hostname):
-        raise ValueError(f"{url!r} is not https: cookies and codes would travel in the open")
+    if parts.scheme == open_scheme and not is_loopback_name(parts.hostname):
+        raise ValueError(f"{url!r} is not {safe_scheme}: what is secret would travel in the open")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 

@@ -26,6 +26,7 @@ from pydantic_settings import (
 
 from bff.adapters.http_client import is_loopback_name
 from bff.errors import SettingsError
+from bff.guest_settings import GuestSettings
 from bff.setting_checks import (
     NEW_KEY_HINT,
     Duration,
@@ -116,8 +117,8 @@ class ProviderSettings(BaseModel):
         return value
 
 
-class Settings(BaseSettings):
-    """All settings. Secrets have no default."""
+class ServiceSettings(BaseSettings):
+    """What signing in needs, and where and how the service runs."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
@@ -290,6 +291,10 @@ class Settings(BaseSettings):
         """Return the master key, and the previous one behind it if there is one."""
         texts = (self.master_key, self.master_key_previous)
         return tuple(decoded_key(text) for text in texts if text is not None)
+
+
+class Settings(GuestSettings, ServiceSettings):
+    """All settings. Secrets have no default."""
 
     @classmethod
     def settings_customise_sources(

@@ -58,10 +58,9 @@ class HttpProvisioning:
     """
 
     def __init__(self, client: PlatformClient, *, path: str = GUESTS_PATH) -> None:
-        if not _PATH.fullmatch(path) or "//" in path or ".." in path:
-            raise SettingsError(f"{path!r} is not a path for creating guests")
+        checked = checked_guests_path(path)
         self._client = client
-        self._request = PlatformRequest(method="POST", path=path, body={"channelType": CHANNEL})
+        self._request = PlatformRequest(method="POST", path=checked, body={"channelType": CHANNEL})
 
     def provide(self) -> ProvisionedGuest:
         """Ask for a guest. Raises GenesysAnswerError for an answer that makes none."""
@@ -73,6 +72,13 @@ class HttpProvisioning:
             token=_text(body, "token", _SECRET),
             self_uri=_text(body, "selfUri", _NAME),
         )
+
+
+def checked_guests_path(path: str) -> str:
+    """Return `path`. Raises SettingsError if it might lead to another host or out of the API."""
+    if not _PATH.fullmatch(path) or "//" in path or ".." in path:
+        raise SettingsError(f"{path!r} is not a path for creating guests")
+    return path
 
 
 def _text(body: Mapping[str, Any], name: str, form: re.Pattern[str]) -> str:
