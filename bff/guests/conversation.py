@@ -129,6 +129,11 @@ class Conversation:
         """How many messages Genesys has not echoed yet."""
         return len(self._in_flight)
 
+    @property
+    def expires_at(self) -> datetime:
+        """When the session ends unless it is used."""
+        return self._expires_at
+
     def receive(self, raw: bytes | bytearray | memoryview) -> tuple[Act, ...]:
         """Take one frame as it came from the page."""
         if self.stage is Stage.CLOSED:

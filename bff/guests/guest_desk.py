@@ -1,0 +1,200 @@
+"""Does for a relay what may block: the binding, the guest, the sign-in, the tokens, the history."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, ClassVar, Final, Protocol
+
+from bff.errors import BffError, RateLimitedError, SignInRequiredError
+from bff.guests.frame_errors import FrameCode, GuestEnd
+from bff.guests.guest_binding import BoundSession, GuestBindings, SessionUnknownError
+from bff.guests.guest_history import GuestHistory
+from bff.guests.guest_limits import GuestLimits
+from bff.guests.guest_tasks import (
+    Answer,
+    EndGuest,
+    ExtendGuest,
+    FetchHistory,
+    FetchJwt,
+    GuestExtended,
+    GuestForgotten,
+    GuestGone,
+    GuestNotOpened,
+    GuestNotOwned,
+    GuestOpened,
+    GuestOwned,
+    GuestStillThere,
+    HistoryHere,
+    JwtHere,
+    LookAgain,
+    NobodyKnows,
+    NoHistory,
+    NoJwt,
+    OpenGuest,
+    OwnGuest,
+    Task,
+)
+from bff.guests.held_tokens import HeldTokens
+from bff.guests.provisioning import GuestProvisioning
+
+log = logging.getLogger(__name__)
+
+SOON: Final = timedelta(seconds=2)
+_TOKENS_DIE_TOO: Final = frozenset({GuestEnd.SIGNED_OUT, GuestEnd.REVOKED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedInGuest:
+    """A browser's sign-in: its session, whose it is (as Genesys will know them), until when."""
+
+    session_key: str
+    person: str
+    until: datetime
+
+
+class SignIns(Protocol):
+    """Knows who is signed in. StoreDownError if the store is away."""
+
+    def behind(self, session_token: str | None) -> SignedInGuest | None:
+        """Return the sign-in behind a cookie, or None. Does not extend it."""
+
+    def of(self, session_key: str) -> SignedInGuest | None:
+        """Return the sign-in of that session, or None if it has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestDesk:
+    """Performs tasks, each in whatever thread it is called. Keeps nothing itself."""
+
+    bindings: GuestBindings
+    provisioning: GuestProvisioning
+    limits: GuestLimits
+    sign_ins: SignIns
+    tokens: HeldTokens
+    history: GuestHistory
+
+    def perform(self, task: Task) -> Answer:
+        """Do it, and say what came of it. Whatever fails is an answer, and never raised."""
+        try:
+            return self._WORK[type(task)](self, task)
+        except BffError as error:
+            log.warning("%s: %s", type(task).__name__, error.detail or error.code)
+            return _failed(task, error)
+        except Exception:
+            # A fault of ours must not leave a page waiting for ever.
+            log.exception("%s", type(task).__name__)
+            return _failed(task, BffError())
+
+    def _open(self, task: OpenGuest) -> Answer:
+        signed_in = self.sign_ins.behind(task.session_token)
+        person = signed_in.person if signed_in else None
+        if task.encrypted_session_id is None:
+            bound = self._new(task, person)
+        else:
+            try:
+                bound = self.bindings.resume(
+                    task.encrypted_session_id, browser_secret=task.browser_secret, person=person
+                )
+            except SessionUnknownError:
+                return GuestNotOpened(code=FrameCode.SESSION_UNKNOWN)
+        return GuestOpened(
+            session_id=bound.session_id,
+            encrypted_session_id=bound.encrypted_session_id,
+            guest_id=bound.binding.guest_id,
+            genesys_token=bound.binding.genesys_token,
+            expires_at=bound.binding.expires_at,
+            resumed=task.encrypted_session_id is not None,
+            owner=bound.binding.person,
+            person=person,
+            session_key=signed_in.session_key if signed_in else None,
+            signed_in_until=signed_in.until if signed_in else None,
+        )
+
+    def _new(self, task: OpenGuest, person: str | None) -> BoundSession:
+        self.limits.admit_session(address=task.address, device=task.browser_secret)
+        guest = self.provisioning.provide()
+        device = {} if task.device_id is None else {"device": task.device_id}
+        # A page's field can have any name; behind a prefix none of them passes for ours.
+        profile = {f"profile.{name}": value for name, value in (task.profile or {}).items()}
+        return self.bindings.bind(
+            guest_id=guest.guest_id,
+            genesys_token=guest.token,
+            browser_secret=task.browser_secret,
+            person=person,
+            metadata={**profile, **device},
+        )
+
+    def _extend(self, task: ExtendGuest) -> Answer:
+        try:
+            bound = self.bindings.extend(task.session_id)
+        except SessionUnknownError:
+            return GuestGone(reason=GuestEnd.EXPIRED)
+        return GuestExtended(
+            encrypted_session_id=bound.encrypted_session_id, expires_at=bound.binding.expires_at
+        )
+
+    def _own(self, task: OwnGuest) -> Answer:
+        try:
+            self.bindings.step_up(task.session_id, task.person)
+        except SessionUnknownError:
+            return GuestNotOwned()
+        return GuestOwned(person=task.person)
+
+    def _end(self, task: EndGuest) -> Answer:
+        self.bindings.end(task.session_id)
+        if task.session_key is not None and task.reason in _TOKENS_DIE_TOO:
+            self.tokens.forget(task.session_key)
+        return GuestForgotten()
+
+    def _jwt(self, task: FetchJwt) -> Answer:
+        try:
+            return JwtHere(jwt=self.tokens.jwt_for(task.session_key, refused=task.refused))
+        except SignInRequiredError:
+            return NoJwt(refused=True)
+
+    def _history(self, task: FetchHistory) -> Answer:
+        return HistoryHere(body=self.history.page(task.jwt, number=task.page))
+
+    def _look(self, task: LookAgain) -> Answer:
+        try:
+            self.bindings.find(task.session_id)
+        except SessionUnknownError:
+            return GuestGone(reason=GuestEnd.EXPIRED)
+        if task.session_key is None:
+            return GuestStillThere()
+        signed_in = self.sign_ins.of(task.session_key)
+        if signed_in is None:
+            return GuestGone(reason=GuestEnd.SIGNED_OUT)
+        return GuestStillThere(signed_in_until=signed_in.until)
+
+    _WORK: ClassVar[Mapping[type[Any], Callable[[Any, Any], Answer]]] = MappingProxyType(
+        {
+            OpenGuest: _open,
+            ExtendGuest: _extend,
+            OwnGuest: _own,
+            EndGuest: _end,
+            FetchJwt: _jwt,
+            FetchHistory: _history,
+            LookAgain: _look,
+        }
+    )
+
+
+def _failed(task: Task, error: BffError) -> Answer:
+    """Return the answer that fits: nobody was refused, unless the error says so."""
+    wait = error.retry_after or SOON
+    match task:
+        case OpenGuest():
+            limited = isinstance(error, RateLimitedError)
+            code = FrameCode.RATE_LIMITED if limited else FrameCode.SERVICE_UNAVAILABLE
+            return GuestNotOpened(code=code, retry_after=wait)
+        case OwnGuest():
+            return GuestNotOwned(retry_after=wait)
+        case FetchJwt():
+            return NoJwt(refused=False)
+        case FetchHistory():
+            return NoHistory()
+        case ExtendGuest() | EndGuest() | LookAgain():
+            return NobodyKnows(task=task, retry_after=wait)
