@@ -11,7 +11,8 @@ import json
 import pstats
 import time
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -26,6 +27,8 @@ ROUNDS: Final = 60
 TOKEN: Final = "11111111-2222-4333-8444-555555555555"  # noqa: S105 - nobody's
 UNHURRIED: Final = UpstreamPolicy(messages_a_second=1_000_000, requests_a_minute=1_000_000)
 CONNECTION: Final = "c" * 22
+
+_Told = TypeVar("_Told")
 
 _spelled: Final = msgspec.json.Encoder().encode
 
@@ -77,18 +80,18 @@ def one_round(upstream: Upstream, number: int) -> dict[str, float]:
     payloads = [payload(name) for name in names]
     spent = {"send": 0.0, "wake_at": 0.0, "echo": 0.0}
     for name, said in zip(names, payloads, strict=True):
-        written, took = timed(lambda said=said, name=name: upstream.send(said, name))
+        written, took = timed(partial(upstream.send, said, name))
         spent["send"] += took
         spent["wake_at"] += timed(lambda: upstream.wake_at)[1]
         echoed = echo(written)
-        told, took = timed(lambda echoed=echoed: upstream.received(echoed))
+        told, took = timed(partial(upstream.received, echoed))
         spent["echo"] += took
         if not isinstance(told[-1], Delivered):
             raise SystemExit(f"not delivered: {told}")
     return {name: took / MESSAGES * 1e6 for name, took in spent.items()}
 
 
-def timed(one: Callable[[], list[Action]]) -> tuple[list[Action], float]:
+def timed(one: Callable[[], _Told]) -> tuple[_Told, float]:
     """Return what came of it and the seconds it took."""
     began = time.perf_counter()
     told = one()

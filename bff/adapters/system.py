@@ -14,7 +14,8 @@ class SystemClock:
 
     def now(self) -> datetime:
         """Return the current time, aware, in UTC, plus `shift`."""
-        return datetime.now(UTC) + self.shift  # noqa: TID251 - this is the room
+        now = datetime.now(UTC)  # noqa: TID251 - this is the room
+        return now + self.shift if self.shift else now
 
     def sleep(self, duration: timedelta) -> None:
         """Let other work run for `duration` of real time."""

@@ -33,6 +33,8 @@ _TURNED_AWAY: Final = timedelta(seconds=1)
 class Upstream(UpstreamTraffic):
     """Drives one web messaging session; see the module for what its owner must keep."""
 
+    __slots__ = ()
+
     @property
     def stage(self) -> Stage:
         """Return how far the connection has come."""
@@ -55,6 +57,7 @@ class Upstream(UpstreamTraffic):
 
     def start(self) -> list[Action]:
         """Begin."""
+        self._now = self._clock.now()
         if self._state.stage is Stage.IDLE:
             self._state.lost_at = self._now
             self._dial(timedelta(0))
@@ -62,12 +65,14 @@ class Upstream(UpstreamTraffic):
 
     def opened(self) -> list[Action]:
         """The socket that was dialled is open."""
+        self._now = self._clock.now()
         if self._state.stage is Stage.DIALLING:
             self._begin_configuring()
         return self._told()
 
     def refused(self, status: int) -> list[Action]:
         """The upgrade was refused with an HTTP status."""
+        self._now = self._clock.now()
         if self._state.stage is Stage.DIALLING:
             log.warning("upstream: upgrade refused with %d", status)
             passing = status not in range(400, 500) or status in _COME_BACK_LATER
@@ -80,6 +85,7 @@ class Upstream(UpstreamTraffic):
 
     def closed(self, code: int | None = None, reason: str = "") -> list[Action]:
         """The socket closed, or could not be opened."""
+        self._now = self._clock.now()
         if self._state.stage not in {Stage.IDLE, Stage.OVER}:
             log.info("upstream: closed with %s %.60r", code, reason)
             self._lost()
@@ -87,6 +93,7 @@ class Upstream(UpstreamTraffic):
 
     def received(self, text: str | bytes | bytearray | memoryview) -> list[Action]:
         """Genesys sent a frame."""
+        self._now = self._clock.now()
         state = self._state
         if state.stage in {Stage.IDLE, Stage.DIALLING, Stage.OVER}:
             return []
@@ -101,6 +108,7 @@ class Upstream(UpstreamTraffic):
 
     def send(self, payload: bytes | str | Mapping[str, Any], tracing_id: str) -> list[Action]:
         """Say something. `tracing_id` is new, and no longer than a page's id may be."""
+        self._now = self._clock.now()
         state = self._state
         read = read_payload(payload, tracing_id)
         if read is None:
@@ -115,6 +123,7 @@ class Upstream(UpstreamTraffic):
 
     def jwt_ready(self, jwt: str) -> list[Action]:
         """Here is the JWT that AskJwt wanted."""
+        self._now = self._clock.now()
         state = self._state
         if state.jwt_awaited and state.stage in {Stage.AWAITING_JWT, Stage.LIVE}:
             self._configure(jwt)
@@ -122,22 +131,26 @@ class Upstream(UpstreamTraffic):
 
     def jwt_failed(self, *, refused: bool) -> list[Action]:
         """There is no JWT: the sign-in is over (`refused`), or nobody could be asked."""
+        self._now = self._clock.now()
         if self._state.jwt_awaited:
             self._jwt_missing(refused=refused)
         return self._told()
 
     def history(self, body: bytes | str | Mapping[str, Any]) -> list[Action]:
         """Here is the page of the history that AskHistory wanted, as it was answered."""
+        self._now = self._clock.now()
         self._history_page(read_history(body))
         return self._told()
 
     def history_failed(self) -> list[Action]:
         """The history could not be fetched."""
+        self._now = self._clock.now()
         self._history_page(None)
         return self._told()
 
     def step_up(self) -> list[Action]:
         """Continue as the signed-in person, on the same token."""
+        self._now = self._clock.now()
         state = self._state
         if state.authenticated or state.ending or state.stage is Stage.OVER:
             return self._told()
@@ -148,6 +161,7 @@ class Upstream(UpstreamTraffic):
 
     def end(self) -> list[Action]:
         """The person ends the session: what was accepted goes first."""
+        self._now = self._clock.now()
         state = self._state
         if state.stage is Stage.IDLE:
             self._end(EndReason.ENDED)
@@ -158,6 +172,7 @@ class Upstream(UpstreamTraffic):
 
     def drain(self) -> list[Action]:
         """Finish what is in flight and stop; the session lives on elsewhere."""
+        self._now = self._clock.now()
         state = self._state
         if state.stage is not Stage.OVER and not state.draining:
             state.draining = True
@@ -168,6 +183,7 @@ class Upstream(UpstreamTraffic):
 
     def tick(self) -> list[Action]:
         """Look at the clock."""
+        self._now = self._clock.now()
         for timer in self._state.timers.take_due(self._now):
             if self._state.stage is not Stage.OVER:
                 self._due(timer)
@@ -212,7 +228,9 @@ class Upstream(UpstreamTraffic):
         """Do what has become possible, and hand over what there is to do and to tell."""
         state = self._state
         if state.stage is Stage.LIVE:
-            self._flow()
+            if state.outbox.has_waiting:
+                self._flow()
+            self._watch_echoes()
             self._finish()
         told, state.told = state.told, []
         return told
@@ -234,7 +252,6 @@ class Upstream(UpstreamTraffic):
     def _wants_renewal(self) -> bool:
         """Say whether the connection is due, and idle or so old that it must not wait."""
         state = self._state
-        if state.connected_at is None or state.stepping_up:
+        if state.timers.is_set(Timer.RENEW) or state.connected_at is None or state.stepping_up:
             return False
-        due = not state.timers.is_set(Timer.RENEW)
-        return due and (self._is_old or not len(state.outbox))
+        return self._is_old or not len(state.outbox)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeGuard
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,6 +15,7 @@ from msgspec import Raw, Struct, field
 
 MAX_FRAME_BYTES: Final = 512 * 1024
 MAX_MARK_CHARS: Final = 128
+OVERHEAD_BYTES: Final = 256
 # The id that the vendor's own clients use for the health check.
 HEALTH_CHECK_ID: Final = "SGVhbHRoQ2hlY2tNZXNzYWdlSWQ="
 # Metadata comes back in echoes and in the history; under this name the vendor's own client
@@ -89,8 +90,12 @@ class Said(Struct, rename="camel"):
     @property
     def keys(self) -> list[str]:
         """Return the names of the message: live ones have two, the history may know one."""
-        channel_id = self.channel.message_id if self.channel else None
-        return [key for key in (channel_id, self.id) if key and len(key) <= MAX_MARK_CHARS]
+        keys = []
+        if self.channel is not None and _is_name(self.channel.message_id):
+            keys.append(self.channel.message_id)
+        if _is_name(self.id):
+            keys.append(self.id)
+        return keys
 
     @property
     def mark(self) -> str | None:
@@ -100,8 +105,10 @@ class Said(Struct, rename="camel"):
     @property
     def ends_conversation(self) -> bool:
         """Say whether the other side left and nothing may be written any more."""
-        read_only = str((self.metadata or {}).get("readOnly", "")).lower() == "true"
-        kinds = [event.presence.type for event in self.events or () if event.presence]
+        if not self.events or not self.metadata:
+            return False
+        read_only = str(self.metadata.get("readOnly", "")).lower() == "true"
+        kinds = [event.presence.type for event in self.events if event.presence]
         return read_only and "Disconnect" in kinds
 
 
@@ -150,12 +157,21 @@ class Refusal(Struct, frozen=True):
             return None
 
 
+class _Plain(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """What nearly every message is. It is read and spelled at once, everything else in parts."""
+
+    type: Literal["Text"]
+    text: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
 _read_envelope = msgspec.json.Decoder(Envelope).decode
 _read_said = msgspec.json.Decoder(Said).decode
 _read_session = msgspec.json.Decoder(Session).decode
 _read_refused = msgspec.json.Decoder(_Refused).decode
 _read_page = msgspec.json.Decoder(HistoryPage).decode
 _read_object = msgspec.json.Decoder(dict[str, Raw]).decode
+_read_plain = msgspec.json.Decoder(_Plain).decode
 _read_metadata = msgspec.json.Decoder(dict[str, Any]).decode
 _spell = msgspec.json.Encoder().encode
 
@@ -224,11 +240,17 @@ def _plain(body: Raw) -> str:
 
 def mark_in(metadata: Mapping[str, Any] | None) -> str | None:
     """Return the name of a message in its metadata: the vendor's field, else the usual one."""
+    if not metadata:
+        return None
     for name in (MARK, "id"):
-        value = (metadata or {}).get(name)
-        if isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS:
+        value = metadata.get(name)
+        if _is_name(value):
             return value
     return None
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS
 
 
 class Payload(Struct, frozen=True):
@@ -237,15 +259,31 @@ class Payload(Struct, frozen=True):
     message: bytes
     mark: str
     text: str | None
-    is_event: bool
-    is_typing: bool
+    is_event: bool = False
+    is_typing: bool = False
 
     def __repr__(self) -> str:
         return f"Payload({len(self.message)} bytes)"
 
+    @property
+    def size(self) -> int:
+        """Return how much memory it takes; the text is kept to compare it with the history."""
+        return len(self.message) + (4 * len(self.text) if self.text else 0) + OVERHEAD_BYTES
+
 
 def read_payload(payload: bytes | str | Mapping[str, Any], tracing_id: str) -> Payload | None:
     """Return the message with a mark in its metadata, or None if it is no JSON object."""
+    if isinstance(payload, Mapping):
+        return _read_any(payload, tracing_id)
+    try:
+        plain = _read_plain(payload)
+        mark = plain.metadata[MARK] = mark_in(plain.metadata) or tracing_id
+        return Payload(message=_spell(plain), mark=mark, text=plain.text)
+    except _UNREADABLE:
+        return _read_any(payload, tracing_id)
+
+
+def _read_any(payload: bytes | str | Mapping[str, Any], tracing_id: str) -> Payload | None:
     try:
         raw = _spell(payload) if isinstance(payload, Mapping) else payload
         parts = _read_object(raw)
@@ -275,10 +313,11 @@ def _bytes(raw: bytes | str) -> bytes:
 class Requests:
     """Spells the requests of one session."""
 
-    __slots__ = ("_deployment_id", "_token")
+    __slots__ = ("_deployment_id", "_message_head", "_token")
 
     def __init__(self, *, token: str, deployment_id: str) -> None:
         self._token = token
+        self._message_head = b'{"action":"onMessage","token":%s,"tracingId":' % _spell(token)
         self._deployment_id = deployment_id
 
     def configure(self, tracing_id: str, *, jwt: str | None) -> bytes:
@@ -292,8 +331,7 @@ class Requests:
     def message(self, tracing_id: str, message: bytes) -> bytes:
         """Say something."""
         # The hot path: what was checked is put in as it is.
-        head = b'{"action":"onMessage","token":%s,"tracingId":%s,"message":%s}'
-        return head % (_spell(self._token), _spell(tracing_id), message)
+        return b'%s%s,"message":%s}' % (self._message_head, _spell(tracing_id), message)
 
     def health_check(self) -> bytes:
         """Ask whether somebody is there."""

@@ -41,6 +41,9 @@ NOW: Final = timedelta(0)
 class UpstreamLink:
     """Everything about the connection; what travels on it is the business of UpstreamTraffic."""
 
+    # `_now` is the time of the call that is being answered: the clock is read once for each.
+    __slots__ = ("_clock", "_entropy", "_now", "_state")
+
     def __init__(  # noqa: PLR0913 - who it is, and what it may not take from anywhere itself
         self,
         *,
@@ -55,6 +58,7 @@ class UpstreamLink:
         chosen = policy or UpstreamPolicy()
         self._clock = clock
         self._entropy = entropy
+        self._now: datetime = clock.now()
         self._state = UpstreamState(
             policy=chosen,
             path=socket_path(deployment_id=deployment_id, application=application),
@@ -65,12 +69,8 @@ class UpstreamLink:
             authenticated=authenticated,
         )
 
-    @property
-    def _now(self) -> datetime:
-        return self._clock.now()
-
-    def _tell(self, *actions: Action) -> None:
-        self._state.told.extend(actions)
+    def _tell(self, action: Action) -> None:
+        self._state.told.append(action)
 
     def _tell_fates(self, fates: list[Fate], *, retry_after: timedelta | None = None) -> None:
         for fate in fates:

@@ -39,18 +39,27 @@ class UpstreamMemory:
         places = [self._keys[key] for key in said.keys if key in self._keys]
         return min(places, default=None)
 
-    def note(self, said: Said) -> None:
-        """Remember a message; the oldest are forgotten."""
+    def note(self, said: Said) -> bool:
+        """Remember a message; say whether it was known already. The oldest are forgotten."""
         self.latest += 1
+        places = self._keys
+        known = False
         for key in said.keys:
-            self._keys[key] = self.latest
-        while len(self._keys) > MAX_KEYS:
-            del self._keys[next(iter(self._keys))]
-        if said.is_inbound and said.mark is not None:
-            self.note_mark(said.mark)
+            known = known or key in places
+            places[key] = self.latest
+        while len(places) > MAX_KEYS:
+            del places[next(iter(places))]
+        mark = said.mark if said.is_inbound else None
+        if mark is None:
+            return known
+        known = known or mark in self._marks
+        self.note_mark(mark)
+        return known
 
     def note_mark(self, mark: str) -> None:
         """Remember that Genesys has heard what has this mark."""
+        if mark in self._marks:
+            return
         self._marks[mark] = None
         while len(self._marks) > MAX_MARKS:
             del self._marks[next(iter(self._marks))]

@@ -1,21 +1,24 @@
 """Messages on their way: what waits, what was written, what nobody knows. Bounded, in order."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from bff.guests.upstream_frames import Payload, Said
 from bff.guests.upstream_news import FailureCode
 from bff.guests.upstream_policy import UpstreamPolicy
 
 MAX_NAMES: Final = 8
-OVERHEAD_BYTES: Final = 256
 # A little longer than a second: the network squeezes together what we wrote apart.
 SECOND: Final = timedelta(seconds=1, milliseconds=200)
 MINUTE: Final = timedelta(minutes=1)
 NOTHING: Final = timedelta(0)
+# A window is tidied now and then, not for each message.
+SPARE: Final = 16
 
 
 class Place(StrEnum):
@@ -26,8 +29,7 @@ class Place(StrEnum):
     UNSURE = "unsure"
 
 
-@dataclass(slots=True, kw_only=True)
-class Item:
+class Item(Struct, kw_only=True):
     """One accepted message. `names` are the tracing ids that want to hear of it."""
 
     payload: Payload
@@ -55,7 +57,7 @@ class Fate:
 class Outbox:
     """Keeps every accepted message until its fate is known, in the order in which it came."""
 
-    __slots__ = ("_by_mark", "_bytes", "_in_flight", "_items", "_policy")
+    __slots__ = ("_by_mark", "_bytes", "_in_flight", "_items", "_policy", "_waiting")
 
     def __init__(self, policy: UpstreamPolicy) -> None:
         self._policy = policy
@@ -63,6 +65,7 @@ class Outbox:
         self._by_mark: dict[str, Item] = {}
         self._bytes = 0
         self._in_flight = 0
+        self._waiting = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -79,13 +82,18 @@ class Outbox:
         return self._in_flight
 
     @property
+    def has_waiting(self) -> bool:
+        """Say whether anything is still to be written."""
+        return self._waiting > 0
+
+    @property
     def waiting_bytes(self) -> int:
         """How much memory the messages take."""
         return self._bytes
 
     def has_room(self, payload: Payload) -> bool:
         """Say whether one more may be accepted."""
-        fits = self._bytes + _size(payload) <= self._policy.max_waiting_bytes
+        fits = self._bytes + payload.size <= self._policy.max_waiting_bytes
         return fits and len(self._items) < self._policy.max_waiting
 
     def joins(self, payload: Payload, tracing_id: str) -> bool:
@@ -103,11 +111,12 @@ class Outbox:
         self._items[tracing_id] = item
         if not payload.is_event:
             self._by_mark[payload.mark] = item
-        self._bytes += _size(payload)
+        self._bytes += payload.size
+        self._waiting += 1
 
     def next_waiting(self) -> Item | None:
         """Return the oldest that may be written, if there is one and there is room in flight."""
-        if self._in_flight >= self._policy.max_in_flight:
+        if not self._waiting or self._in_flight >= self._policy.max_in_flight:
             return None
         for item in self._items.values():
             if item.place is Place.WAITING:
@@ -120,6 +129,7 @@ class Outbox:
             self._drop(item)
             return
         item.place = Place.WRITTEN
+        self._waiting -= 1
         item.tries += 1
         item.written_at = at
         item.seen_before = seen
@@ -128,9 +138,10 @@ class Outbox:
     def find(self, tracing_id: str | None, said: Said | None = None) -> Item | None:
         """Return the message behind an echo: by its tracing id, else by its own mark."""
         item = self._items.get(tracing_id or "")
-        if item is None and said is not None and said.mark is not None:
-            item = self._by_mark.get(said.mark)
-        return item
+        if item is not None or said is None:
+            return item
+        mark = said.mark
+        return None if mark is None else self._by_mark.get(mark)
 
     def settle(self, item: Item) -> list[str]:
         """Take out a message whose fate is known; return who wants to hear of it."""
@@ -152,6 +163,7 @@ class Outbox:
         """Let a message that was not heard go out again, unless that was tried often enough."""
         if item.tries < self._policy.tries_of_a_message:
             item.place = Place.WAITING
+            self._waiting += 1
             return []
         return self.give_up(item, FailureCode.NOT_REACHED)
 
@@ -169,6 +181,8 @@ class Outbox:
 
     def oldest_written(self) -> datetime | None:
         """Return since when an echo is awaited."""
+        if not self._in_flight:
+            return None
         for item in self._items.values():
             if item.place is Place.WRITTEN:
                 return item.written_at
@@ -177,26 +191,57 @@ class Outbox:
     def _drop(self, item: Item) -> None:
         if self._items.pop(item.tracing_id, None) is None:
             return
-        self._bytes -= _size(item.payload)
-        if self._by_mark.get(item.payload.mark) is item:
-            del self._by_mark[item.payload.mark]
+        payload = item.payload
+        self._bytes -= payload.size
+        if self._by_mark.get(payload.mark) is item:
+            del self._by_mark[payload.mark]
         if item.place is Place.WRITTEN:
             self._in_flight -= 1
+        elif item.place is Place.WAITING:
+            self._waiting -= 1
 
 
-def _size(payload: Payload) -> int:
-    # The text is kept beside the message, to compare it with the history.
-    return len(payload.message) + 4 * len(payload.text or "") + OVERHEAD_BYTES
+class _Window:
+    """At most so many in any time of this width. An idle one takes hardly any memory."""
+
+    __slots__ = ("_most", "_times", "_width")
+
+    def __init__(self, most: int, width: timedelta) -> None:
+        self._most = most
+        self._width = width
+        self._times: list[datetime] = []
+
+    def wait(self, now: datetime) -> timedelta:
+        """Return how long until there is room."""
+        times = self._times
+        if len(times) < self._most:
+            return NOTHING
+        # When it is full, the oldest that still counts decides.
+        since = now - times[-self._most]
+        # A clock that was set back must not stop us: nothing is counted from the future.
+        return self._width - since if NOTHING <= since < self._width else NOTHING
+
+    def count(self, now: datetime) -> None:
+        """Count one more."""
+        times = self._times
+        times.append(now)
+        if len(times) > self._most + SPARE:
+            del times[: -self._most]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._times.clear()
 
 
-@dataclass(slots=True)
 class WritePace:
     """Genesys' limits as its client sees them: requests of a connection, messages of a session."""
 
-    policy: UpstreamPolicy
-    _requests: list[datetime] = field(default_factory=list)
-    _messages: list[datetime] = field(default_factory=list)
-    _not_before: datetime | None = None
+    __slots__ = ("_messages", "_not_before", "_requests")
+
+    def __init__(self, policy: UpstreamPolicy) -> None:
+        self._requests = _Window(policy.requests_a_minute, MINUTE)
+        self._messages = _Window(policy.messages_a_second, SECOND)
+        self._not_before: datetime | None = None
 
     def new_connection(self) -> None:
         """Requests are counted for each connection."""
@@ -208,29 +253,13 @@ class WritePace:
 
     def wait(self, now: datetime) -> timedelta | None:
         """Return how long until a message may be written, or None for now."""
-        _forget(self._requests, MINUTE, now)
-        _forget(self._messages, SECOND, now)
-        waits = [
-            _left(self._requests, self.policy.requests_a_minute, MINUTE, now),
-            _left(self._messages, self.policy.messages_a_second, SECOND, now),
-        ]
-        if self._not_before is not None and self._not_before > now:
-            waits.append(self._not_before - now)
-        longest = max(waits)
-        return longest if longest > timedelta(0) else None
+        longest = max(self._requests.wait(now), self._messages.wait(now))
+        if self._not_before is not None:
+            longest = max(longest, self._not_before - now)
+        return longest if longest > NOTHING else None
 
     def count(self, now: datetime, *, message: bool = False) -> None:
         """Count what is written."""
-        self._requests.append(now)
+        self._requests.count(now)
         if message:
-            self._messages.append(now)
-
-
-def _forget(times: list[datetime], window: timedelta, now: datetime) -> None:
-    # A clock that was set back must not stop us: nothing is counted from the future.
-    while times and not NOTHING <= now - times[0] < window:
-        del times[0]
-
-
-def _left(times: list[datetime], most: int, window: timedelta, now: datetime) -> timedelta:
-    return times[-most] + window - now if len(times) >= most else timedelta(0)
+            self._messages.count(now)

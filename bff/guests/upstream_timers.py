@@ -31,10 +31,9 @@ class Timers:
         """Let `timer` become due at `at`, in place of any earlier wish."""
         self._due[timer] = at
 
-    def drop(self, *timers: Timer) -> None:
+    def drop(self, timer: Timer) -> None:
         """Forget."""
-        for timer in timers:
-            self._due.pop(timer, None)
+        self._due.pop(timer, None)
 
     def keep_only(self, *timers: Timer) -> None:
         """Forget all others."""
@@ -46,7 +45,8 @@ class Timers:
 
     def next(self) -> datetime | None:
         """Return when the first becomes due."""
-        return min(self._due.values(), default=None)
+        due = self._due
+        return min(due.values()) if due else None
 
     def take_due(self, now: datetime) -> list[Timer]:
         """Return what is due, oldest first, and forget it."""

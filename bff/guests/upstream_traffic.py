@@ -40,6 +40,8 @@ TRY_AGAIN: Final = timedelta(seconds=5)
 class UpstreamTraffic(UpstreamLink):
     """Everything about messages; nobody is asked twice and nothing is told twice."""
 
+    __slots__ = ()
+
     # Out
 
     def _accept(self, payload: Payload, tracing_id: str) -> None:
@@ -70,13 +72,14 @@ class UpstreamTraffic(UpstreamLink):
     def _flow(self) -> None:
         """Write what may be written now."""
         state = self._state
-        while self._may_write and (item := state.outbox.next_waiting()) is not None:
+        if not self._may_write:
+            return
+        while (item := state.outbox.next_waiting()) is not None:
             wait = state.pace.wait(self._now)
             if wait is not None:
                 state.timers.set(Timer.PACE, self._now + wait)
-                break
+                return
             self._write_item(item)
-        self._watch_echoes()
 
     def _write_item(self, item: Item) -> None:
         state = self._state
@@ -148,8 +151,7 @@ class UpstreamTraffic(UpstreamLink):
             log.info("upstream: a message that cannot be read")
             return
         item = state.outbox.find(frame.tracing_id, said) if said.is_inbound else None
-        known = state.memory.knows(said)
-        state.memory.note(said)
+        known = state.memory.note(said)
         if item is not None:
             self._delivered(item, bytes(frame.body))
         elif not known:
