@@ -331,6 +331,13 @@ class CodeSource(Protocol):
         """Return a fresh code, bound to this session."""
 
 
+class HeldElsewhere(Protocol):
+    """Who keeps something of a session at Genesys that must go when the session does."""
+
+    def forget(self, session_key: str) -> bool:
+        """Let go of it; False if Genesys may not have heard. Raises StoreDownError. May be slow."""
+
+
 class GenesysTokenDoors(Protocol):
     """The doors for a guest's tokens and history. Each call is one HTTP request.
 

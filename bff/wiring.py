@@ -13,6 +13,7 @@ from bff.broker.provider import Broker, BrokerClient, Principal
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
+from bff.guest_wiring import guest_house, held_tokens
 from bff.ports import Clock, Demands, Entropy, Foundation, Store
 from bff.setting_checks import decoded_key
 from bff.settings import ProviderSettings, Settings
@@ -111,6 +112,8 @@ def build(
     )
     news = NewsDesk(store, clock=clock)
     signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
+    broker = _broker(settings, foundation, Witness(book, vault), signing_keys)
+    held = held_tokens(settings, foundation, broker)
 
     def close() -> None:
         news.close()
@@ -135,15 +138,17 @@ def build(
             vault=vault,
             providers=providers,
             logged_out_url=settings.public_url + "/auth/logged-out",
+            held=held,
         ),
         book=book,
         vault=vault,
         news=news,
         subjects=subjects,
-        broker=_broker(settings, foundation, Witness(book, vault), signing_keys),
+        broker=broker,
         key_ring=ring,
         signing_keys=signing_keys,
         providers=providers,
+        guests=guest_house(settings, foundation, book=book, tokens=held),
         close=close,
     )
 

@@ -1,6 +1,7 @@
 """Signing out: here, at the provider, by the operator, or because the provider says so."""
 
 import logging
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +9,13 @@ from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
 from bff.errors import BffError, LogoutTokenError
-from bff.ports import Foundation, IdentityProvider, LogoutNotice, TokenSet
+from bff.ports import (
+    Foundation,
+    HeldElsewhere,
+    IdentityProvider,
+    LogoutNotice,
+    TokenSet,
+)
 from bff.signin.fingerprints import hashed
 from bff.signin.records import BrowserSession, EndReason, SessionKey, SessionToken
 from bff.signin.session_book import SessionBook
@@ -51,6 +58,7 @@ class SignOut:
         vault: TokenVault,
         providers: Mapping[str, IdentityProvider],
         logged_out_url: str,
+        held: HeldElsewhere | None = None,
     ) -> None:
         self._store = foundation.store
         self._returns = Drawer("post-logout", PostLogout, foundation)
@@ -59,6 +67,7 @@ class SignOut:
         self._vault = vault
         self._providers = providers
         self._logged_out_url = logged_out_url
+        self._held = held
         self._clock = foundation.clock
         self._entropy = foundation.entropy
 
@@ -108,6 +117,7 @@ class SignOut:
         sessions = self._meant(name, notice)
         for session in sessions:
             self._book.end(session.key, EndReason.PROVIDER_LOGOUT)
+            self._let_go(session.key)
             tokens = self._vault.take(session.key)
             if tokens is not None:
                 # Not now: the provider waits for our answer, and may be unable to take a call.
@@ -151,10 +161,25 @@ class SignOut:
         # First the session, so that nobody can use it; then its tokens, out of the reach of any
         # renewal; and only then the provider, which may be slow.
         self._book.end(session.key, reason)
+        self._let_go(session.key)
         tokens = self._vault.take(session.key)
         if tokens is not None:
             self._tell_provider(session.person.provider, tokens)
         return tokens
+
+    def _let_go(self, key: SessionKey) -> None:
+        """Have the Genesys tokens revoked, behind the back of who waits for the sign-out."""
+        if self._held is not None:
+            threading.Thread(target=self._forget_held, args=(self._held, key)).start()
+
+    def _forget_held(self, held: HeldElsewhere, key: SessionKey) -> None:
+        try:
+            held.forget(key)
+        except BffError as error:
+            # They die by themselves: Genesys gets no fresh token of ours for an ended session.
+            log.warning(
+                "session %s: its Genesys tokens were not revoked: %s", key[:8], error.detail
+            )
 
     def _tell_provider(self, name: str, tokens: TokenSet) -> None:
         if not self._told(name, tokens):

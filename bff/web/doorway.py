@@ -10,6 +10,7 @@ from flask import current_app
 from bff.broker.provider import Broker
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
+from bff.guests.guest_house import GuestHouse
 from bff.ports import Clock, Entropy, IdentityProvider, Store
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.session_book import SessionBook
@@ -51,6 +52,7 @@ class Services:
     key_ring: KeyRing
     signing_keys: SigningKeys
     providers: Mapping[str, IdentityProvider]
+    guests: GuestHouse | None = None
     close: Callable[[], None]
 
 
