@@ -28,7 +28,7 @@ def is_loopback_name(host: str) -> bool:
         return False
 
 
-def _dial_address(host: str) -> str:
+def dial_address(host: str) -> str:
     """RFC 6761 lets us resolve `*.localhost` ourselves; many resolvers do not."""
     return "127.0.0.1" if host.lower().rstrip(".").endswith(".localhost") else host
 
@@ -48,7 +48,7 @@ def _refuse_inner_address(connection: HTTPConnection, sock: socket.socket) -> No
 
 class _GuardedHTTPConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        self._dns_host: str = _dial_address(self._dns_host)
+        self._dns_host: str = dial_address(self._dns_host)
         sock: socket.socket = super()._new_conn()
         _refuse_inner_address(self, sock)
         return sock
@@ -56,7 +56,7 @@ class _GuardedHTTPConnection(HTTPConnection):
 
 class _GuardedHTTPSConnection(HTTPSConnection):
     def _new_conn(self) -> socket.socket:
-        self._dns_host: str = _dial_address(self._dns_host)
+        self._dns_host: str = dial_address(self._dns_host)
         sock: socket.socket = super()._new_conn()
         _refuse_inner_address(self, sock)
         return sock
