@@ -21,6 +21,7 @@ BffError
 ├── CookieTossedError         two cookies of one name: somebody planted one
 ├── RequestRefusedError       the request itself is malformed
 ├── RateLimitedError          too many requests
+├── TooManyConnectionsError   the guest sockets of this process are all taken
 ├── GenesysDownError          Genesys did not answer, or is too busy
 ├── GenesysSilentError        Genesys was asked once and its answer is not known
 ├── GenesysCredentialsError   Genesys does not accept our platform client
@@ -186,6 +187,13 @@ class RateLimitedError(BffError):
 
     code = "rate_limited"
     message = "Too many requests. Please wait a moment."
+
+
+class TooManyConnectionsError(BffError):
+    """All guest sockets of this process are taken; `retry_after` says when to come back."""
+
+    code = "too_many_connections"
+    message = "There are too many visitors at the moment. Please try again soon."
 
 
 class GenesysDownError(BffError):

@@ -1,18 +1,17 @@
 """The two cookies: the session, and the browser that started a sign-in."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
 from flask import Request
 from werkzeug.wrappers import Response
 
-from bff.errors import CookieTossedError
+from bff.signin.cookie_header import SESSION_COOKIE, only_cookie
 from bff.signin.fingerprints import TOKEN_CHARS
 from bff.signin.records import SessionToken
 from bff.signin.sign_in import ATTEMPT_LIFE
 
-SESSION: Final = "__Host-bff"
+SESSION: Final = SESSION_COOKIE
 BROWSER: Final = "__Host-bff-browser"
 
 
@@ -72,15 +71,4 @@ def _set(
 
 
 def _only(request: Request, name: str) -> str | None:
-    found = list(_values(request.headers.get("Cookie", ""), name))
-    if len(found) > 1:
-        raise CookieTossedError(f"{len(found)} cookies named {name}")
-    return found[0] if found and found[0] else None
-
-
-def _values(header: str, name: str) -> Iterator[str]:
-    """Yield each value that the header gives `name`; Werkzeug would keep only the first."""
-    for pair in header.split(";"):
-        key, _, value = pair.strip().partition("=")
-        if key == name:
-            yield value.strip('"')
+    return only_cookie(request.headers.get("Cookie", ""), name)
