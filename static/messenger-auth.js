@@ -1,7 +1,7 @@
 // @ts-check
 /*!
- * Signed-in customers chat as themselves in the Genesys Cloud Messenger: see docs/plugin.md.
- * Only the last room touches globals; no token and no code is stored, logged or put into an event.
+ * Signed-in customers chat as themselves in the Genesys Messenger: see docs/plugin.md.
+ * Only the last room touches globals; no token or code is stored, logged or in an event.
  */
 (() => {
 'use strict';
@@ -117,7 +117,7 @@ function createBff(env, base = '') {
   };
 }
 
-// Renewal: a new Genesys JWT just in time. None comes while the old one is valid; a second late is cheap.
+// Renewal: a new JWT just in time. None comes while the old one is valid; late is cheap.
 
 const LEAD = 2_000;
 const LATE = -250;
@@ -143,11 +143,11 @@ const decodeJwt = (jwt = '') =>
     return Number.isFinite(exp) ? { exp, iat: iat < exp ? iat : 0 } : null;
   });
 
-/** Server minus local clock, measured when a token is minted: an old `iat` says nothing. */
+/** Server minus local clock: an old `iat` says nothing. */
 const offsetOf = ({ exp = 0, iat = 0 }, now = 0, fresh = false, saved = { exp: 0, offset: 0 }, server = 0) =>
   saved.exp === exp ? +saved.offset || 0 : fresh && iat ? iat * SECOND - now : server || 0;
 
-/** Undocumented: only what is plain is believed. @param {any} error */
+/** Undocumented. @param {any} error */
 const isFatal = (error) => [400, 401, 403].includes(error?.status) || /invalid_grant/.test(error?.message);
 
 /** @param {Environment} env @param {RenewalNeeds} needs */
@@ -256,7 +256,7 @@ function createRenewal(env, needs) {
   };
 }
 
-// AuthProvider: the commands, whose chat it is, and waking what sleeps.
+// AuthProvider: the commands, and whose chat it is.
 
 const LOGOUT_LIMIT = 2_500;
 const WATCH = 10_000;
@@ -349,7 +349,7 @@ function createProvider(env, bff, page, settings) {
     return bus.command(name, {});
   }
 
-  // Messenger may ignore a resolve, and say "Re-authenticating…" for ever.
+  // Messenger may ignore a resolve.
 
   const stuck = () => tell('stuck', 'no_tokens', problem('reload_needed'));
 
@@ -754,7 +754,7 @@ function subscribe(root, event = '*', hear) {
 /** @param {any} root @param {(persisted: boolean) => void} wake @param {AbortSignal} signal */
 function wakeOn(root, wake, signal) {
   for (const name of ['visibilitychange', 'resume', 'pageshow', 'focus', 'online']) {
-    // Captured, the document's events come here too, but so would each field's focus.
+    // Captured: the document's events too, but not each field's focus.
     root.addEventListener(name, (/** @type {any} */ e) => wake(e.persisted), { signal, capture: name !== 'focus' });
   }
 }
@@ -775,7 +775,13 @@ function boot(root, script) {
     provider.dispose();
   };
   const on = subscribe.bind(null, root);
-  const api = Object.freeze({ version: '0.1.0', status, signIn, signOut, retry, on, dispose });
+  let tries = 0;
+  const openGuestChat = async (/** @type {any} */ options) => {
+    // A failed import stays failed at its address.
+    if (!root.MessengerGuest) await import(base + '/static/messenger-guest.js?' + ++tries);
+    return root.MessengerGuest.open(base, options);
+  };
+  const api = Object.freeze({ version: '0.1.0', status, signIn, signOut, retry, openGuestChat, on, dispose });
   Object.defineProperty(root, 'MessengerAuth', { value: api });
   root.Genesys ||= function () {
     (root.Genesys.q ||= []).push(arguments);

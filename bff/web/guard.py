@@ -25,6 +25,7 @@ SERVER_TO_SERVER: Final = frozenset(
 CACHED: Final = frozenset(
     {
         "plugin.script",
+        "plugin.guest_script",
         "static",
         "provider.discovery",
         "provider.authorization_server",

@@ -1,9 +1,9 @@
-"""The doors of the plugin: its script, and a fresh code whenever Messenger asks."""
+"""The doors of the plugin: its scripts, and a fresh code whenever Messenger asks."""
 
 from datetime import timedelta
 from typing import Final
 
-from flask import Blueprint, jsonify, request, send_from_directory
+from flask import Blueprint, Response, jsonify, request, send_from_directory
 from flask.typing import ResponseReturnValue
 
 from bff.resources import static_folder
@@ -18,12 +18,13 @@ SCRIPT_LIFE: Final = timedelta(minutes=5)
 @bp.get("/static/messenger-auth.js")
 def script() -> ResponseReturnValue:
     """Serve the plugin. Any page may load it: it holds no secret and knows nobody."""
-    response = send_from_directory(
-        static_folder(), "messenger-auth.js", max_age=int(SCRIPT_LIFE.total_seconds())
-    )
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response
+    return _for_any_page("messenger-auth.js")
+
+
+@bp.get("/static/messenger-guest.js")
+def guest_script() -> ResponseReturnValue:
+    """Serve the guest chat, which the plugin loads when a page opens one."""
+    return _for_any_page("messenger-guest.js")
 
 
 @bp.post("/messenger/code")
@@ -43,3 +44,11 @@ def mint_code() -> ResponseReturnValue:
             "expiresIn": int(minted.life.total_seconds()),
         }
     )
+
+
+def _for_any_page(name: str) -> Response:
+    response = send_from_directory(static_folder(), name, max_age=int(SCRIPT_LIFE.total_seconds()))
+    # The second script is imported, which asks for CORS even where the first is not.
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response

@@ -90,7 +90,7 @@ test('the global is frozen and cannot be replaced', async () => {
   const page = await openSignedIn();
   const { MessengerAuth } = page.window;
   assert.ok(Object.isFrozen(MessengerAuth));
-  assert.deepEqual(Object.keys(MessengerAuth).sort(), ['dispose', 'on', 'retry', 'signIn', 'signOut', 'status', 'version']);
+  assert.deepEqual(Object.keys(MessengerAuth).sort(), ['dispose', 'on', 'openGuestChat', 'retry', 'signIn', 'signOut', 'status', 'version']);
   assert.throws(() => { page.window.MessengerAuth = {}; }, TypeError);
   assert.ok(Object.isFrozen(MessengerAuth.status()));
   assert.ok(page.details.every(Object.isFrozen));
