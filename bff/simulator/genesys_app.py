@@ -5,6 +5,8 @@ from flask import Flask, Response, request
 from bff.ports import Clock, Entropy
 from bff.simulator.genesys_control import control
 from bff.simulator.genesys_deployment import deployment
+from bff.simulator.genesys_gateway import gateway
+from bff.simulator.genesys_login import login
 from bff.simulator.genesys_platform import platform
 from bff.simulator.genesys_settings import GenesysSettings
 from bff.simulator.genesys_socket import open_socket
@@ -16,7 +18,9 @@ def create_genesys(settings: GenesysSettings, *, clock: Clock, entropy: Entropy)
     app = Flask("genesys", static_folder=None)
     state = GenesysState(settings, clock=clock, entropy=entropy)
     app.extensions[EXTENSION] = state
+    app.register_blueprint(login)
     app.register_blueprint(platform)
+    app.register_blueprint(gateway)
     app.register_blueprint(deployment)
     app.register_blueprint(control)
     open_socket(app, state)

@@ -113,6 +113,7 @@ def reset() -> ResponseReturnValue:
     known = _state()
     known.faults.clear()
     known.desk.reset_counters()
+    known.platform_tokens.reset_counters()
     with known.lock:
         known.messaging.talk.heard.clear()
         known.messaging.reset_counters()

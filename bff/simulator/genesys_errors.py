@@ -1,5 +1,6 @@
 """The platform's error bodies, one shape for every 4xx and 5xx."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -21,23 +22,35 @@ class PlatformRefusal(Exception):  # noqa: N818 - it is an answer on the wire, n
     """A request that the platform answers with an error body."""
 
     def __init__(
-        self, status: int, message: str, *, code: str = "", retry_after: timedelta | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str = "",
+        retry_after: timedelta | None = None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code or CODES.get(status, "internal.server.error")
         self.retry_after = retry_after
+        self.parameters = parameters
 
     def body(self, context_id: str) -> dict[str, Any]:
-        """Return the usual minimum of an ErrorBody."""
+        """Return the usual minimum of an ErrorBody; a text with gaps says what is in them."""
+        message, gaps = self.message, {}
+        if self.parameters is not None:
+            message = self.message.format_map(self.parameters)
+            gaps = {"messageWithParams": self.message, "messageParams": dict(self.parameters)}
         return {
-            "message": self.message,
+            "message": message,
             "code": self.code,
             "status": self.status,
             "contextId": context_id,
             "details": [],
             "errors": [],
+            **gaps,
         }
 
     def headers(self) -> dict[str, str]:

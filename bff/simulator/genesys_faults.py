@@ -13,6 +13,8 @@ class Door(StrEnum):
     """Where a fault can strike."""
 
     TOKEN = "token"  # noqa: S105 - the name of an endpoint
+    GUESTS = "guests"
+    UPGRADE = "upgrade"
     CONFIG = "config"
     EXCHANGE = "exchange"
     REFRESH = "refresh"

@@ -1,8 +1,5 @@
-"""The platform's REST doors: login, exchange, refresh, revoke, history."""
+"""The platform's REST doors: exchange, refresh, revoke, history."""
 
-import base64
-import binascii
-import hmac
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,7 +10,6 @@ from flask.typing import ResponseReturnValue
 from bff.simulator.genesys_errors import PlatformRefusal
 from bff.simulator.genesys_faults import Door
 from bff.simulator.genesys_relying_party import AuthData
-from bff.simulator.genesys_settings import PlatformClient
 from bff.simulator.genesys_state import GenesysState, genesys_of
 
 MIN_VERIFIER: Final = 43
@@ -35,26 +31,11 @@ def refused(refusal: PlatformRefusal) -> ResponseReturnValue:
     return refusal.body(context_id), refusal.status, refusal.headers()
 
 
-@platform.post("/oauth/token")
-def platform_token() -> ResponseReturnValue:
-    """Client credentials over Basic. Rights come from roles: a scope is neither read nor given."""
-    state = _state()
-    state.faults.strike(Door.TOKEN)
-    client = _authenticated_client(state)
-    if request.form.get("grant_type") != "client_credentials":
-        raise PlatformRefusal(400, "The grant type is not supported.")
-    return jsonify(
-        access_token=state.entropy.token(32),
-        token_type="bearer",  # noqa: S106 - the name of a scheme
-        expires_in=int(client.token_life.total_seconds()) - 1,
-    )
-
-
 @platform.post("/api/v2/webdeployments/token/oauthcodegrantjwtexchange")
 def exchange() -> ResponseReturnValue:
     """Turn the brand's code into a JWT. An Authorization header is ignored (section 5)."""
     state = _state()
-    body = _json_body()
+    body = json_body()
     _check_deployment(body, state)
     state.faults.strike(Door.EXCHANGE)
     pair = state.desk.exchange(_auth_data(body.get("oauth")))
@@ -68,7 +49,7 @@ def exchange() -> ResponseReturnValue:
 def refresh() -> ResponseReturnValue:
     """Give a JWT for a refresh token, which stays as it is. `deploymentId` may be left out."""
     state = _state()
-    body = _json_body()
+    body = json_body()
     if "deploymentId" in body:
         _check_deployment(body, state)
     state.faults.strike(Door.REFRESH)
@@ -83,7 +64,7 @@ def revoke() -> ResponseReturnValue:
     """Log out everywhere: needs a JWT that still lives."""
     state = _state()
     state.faults.strike(Door.REVOKE)
-    identity = state.desk.revoke(_bearer())
+    identity = state.desk.revoke(bearer())
     state.log_out(identity.subject)
     return Response(status=204)
 
@@ -93,7 +74,7 @@ def history() -> ResponseReturnValue:
     """Page through one conversation, newest first."""
     state = _state()
     state.faults.strike(Door.HISTORY)
-    session_id = state.desk.session_of(_bearer())
+    session_id = state.desk.session_of(bearer())
     with state.lock:
         wait = state.messaging.admit_history(session_id)
         messages = state.messaging.history(session_id)
@@ -123,21 +104,8 @@ def _positive(name: str, default: int) -> int:
     return int(value)
 
 
-def _authenticated_client(state: GenesysState) -> PlatformClient:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    try:
-        spelled = base64.b64decode(value, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        spelled = ""
-    client_id, _, secret = spelled.partition(":")
-    for client in state.settings.platform_clients:
-        right = hmac.compare_digest(client.client_secret.encode(), secret.encode())
-        if scheme.lower() == "basic" and client.client_id == client_id and right:
-            return client
-    raise PlatformRefusal(401, "Invalid client credentials.", code="bad.credentials")
-
-
-def _json_body() -> dict[str, Any]:
+def json_body() -> dict[str, Any]:
+    """Return the JSON object that was sent. Raises PlatformRefusal."""
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
         raise PlatformRefusal(400, "The body is not a JSON object.")
@@ -151,7 +119,8 @@ def _check_deployment(body: Mapping[str, Any], state: GenesysState) -> None:
         raise PlatformRefusal(403, "Authentication is not enabled for this deployment.")
 
 
-def _bearer() -> str:
+def bearer() -> str:
+    """Return the token of the Authorization header. Raises PlatformRefusal."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise PlatformRefusal(401, "No authentication bearer token specified in request header.")

@@ -29,6 +29,14 @@ class JwtLife(StrEnum):
     REMAINING = "remaining"
 
 
+class UnknownDeployment(StrEnum):
+    """When a deployment that does not exist is noticed: before the upgrade, or when configuring."""
+
+    UPGRADE_403 = "upgrade403"
+    UPGRADE_400 = "upgrade400"
+    CONFIGURE = "configure"
+
+
 class AfterReauthenticate(StrEnum):
     """What the page exchanges once `reAuthenticate` has resolved with auth data."""
 
@@ -65,6 +73,13 @@ class Behaviour:
     jwt_life: JwtLife = JwtLife.LIFETIME
     # The body of a failed exchange is undocumented; 401 and 400 have both been seen.
     exchange_refusal_status: int = 401
+    # The vendor's own client takes 403 for it (pull request 129 of the transport SDK); unsure.
+    unknown_deployment: UnknownDeployment = UnknownDeployment.UPGRADE_403
+    # Tutorials put id and secret into the form; the vendor's clients never do.
+    credentials_in_body: bool = False
+    # Not Genesys but a gateway in front of it. A permission named here is missing there.
+    gateway_makes_guests: bool = False
+    missing_permission: str = ""
     # Page side. The first is the unanswered report of the forum thread.
     reauthenticate_resolve_is_ignored: bool = False
     reauthenticate_uses: AfterReauthenticate = AfterReauthenticate.PAYLOAD

@@ -14,8 +14,11 @@ from simple_websocket import ConnectionClosed
 from wsproto.utilities import LocalProtocolError
 
 from bff.ports import Clock
+from bff.simulator.genesys_errors import PlatformRefusal
+from bff.simulator.genesys_faults import Door
 from bff.simulator.genesys_frames import Delivery
 from bff.simulator.genesys_messaging import WebMessaging
+from bff.simulator.genesys_settings import UnknownDeployment
 
 if TYPE_CHECKING:
     from bff.simulator.genesys_state import GenesysState
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
 SOCKET_PATH: Final = "/v1"
 SWEEP_S: Final = 0.5
 MAX_FRAME_BYTES: Final = 256 * 1024
+ORIGIN_REFUSED: Final = 403
+UNKNOWN_DEPLOYMENT: Final = {
+    UnknownDeployment.UPGRADE_403: 403,
+    UnknownDeployment.UPGRADE_400: 400,
+}
 
 
 class DaemonThread(threading.Thread):
@@ -110,17 +118,27 @@ def refuse_before_upgrade(state: "GenesysState") -> Response | None:
         return None
     if request.headers.get("Upgrade", "").lower() != "websocket":
         return Response("This is a socket", status=400)
-    if request.args.get("deploymentId") != state.settings.deployment_id:
-        return Response("Unknown deployment", status=400)
-    host = urlsplit(request.headers.get("Origin", "")).hostname or ""
-    if not state.settings.allows_host(host):
-        return Response("Origin is not allowed", status=403)
+    try:
+        state.faults.strike(Door.UPGRADE)
+        _check_deployment_and_origin(state)
+    except PlatformRefusal as refusal:
+        return Response(refusal.message, refusal.status, refusal.headers())
     with state.lock:
         name = state.messaging.open(state.settings.deployment_id)
     if name is None:
         return Response("Too many connections", status=429)
     request.environ["genesys.connection"] = name
     return None
+
+
+def _check_deployment_and_origin(state: "GenesysState") -> None:
+    known = request.args.get("deploymentId") == state.settings.deployment_id
+    noticed_as = UNKNOWN_DEPLOYMENT.get(state.behaviour.unknown_deployment)
+    if not known and noticed_as is not None:
+        raise PlatformRefusal(noticed_as, "Unknown deployment")
+    host = urlsplit(request.headers.get("Origin", "")).hostname or ""
+    if not state.settings.allows_host(host):
+        raise PlatformRefusal(ORIGIN_REFUSED, "Origin is not allowed")
 
 
 def open_socket(app: Flask, state: "GenesysState") -> None:

@@ -9,6 +9,7 @@ from flask import Flask
 from bff.ports import Clock, Entropy
 from bff.simulator.genesys_faults import Faults
 from bff.simulator.genesys_messaging import WebMessaging
+from bff.simulator.genesys_platform_tokens import PlatformTokens
 from bff.simulator.genesys_relying_party import RelyingParty
 from bff.simulator.genesys_settings import Behaviour, GenesysSettings, OidcIntegration
 from bff.simulator.genesys_socket import SocketHub
@@ -26,6 +27,7 @@ class GenesysState:
         self.clock = clock
         self.entropy = entropy
         self.faults = Faults(clock)
+        self.platform_tokens = PlatformTokens(clock=clock, entropy=entropy)
         self.relying_party = RelyingParty(lambda: self.settings.integration, clock)
         self.desk = TokenDesk(
             self.relying_party,
@@ -78,7 +80,12 @@ class GenesysState:
             configures = asdict(self.messaging.counters)
         return {
             "now": self.clock.now().isoformat(),
-            "counters": {**asdict(self.desk.counters), **configures, "sockets": sockets},
+            "counters": {
+                **asdict(self.desk.counters),
+                **asdict(self.platform_tokens.counters),
+                **configures,
+                "sockets": sockets,
+            },
             "lifetimes": {
                 "jwt_cap_s": self.desk.lifetimes.jwt_cap.total_seconds(),
                 "refresh_token_life_s": self.desk.lifetimes.refresh_token.total_seconds(),
