@@ -12,7 +12,12 @@ from typing import Any, Final
 from bff.ports import Clock, Entropy
 from bff.simulator.brand_site import BrandSettings, create_brand_site
 from bff.simulator.genesys_app import create_genesys
-from bff.simulator.genesys_settings import GenesysSettings, OidcIntegration
+from bff.simulator.genesys_settings import (
+    Behaviour,
+    GenesysSettings,
+    OidcIntegration,
+    PlatformClient,
+)
 from bff.simulator.genesys_state import GenesysState, genesys_of
 from bff.simulator.identity_provider import create_identity_provider, serve_identity_provider
 from bff.simulator.provider_core import Provider, provider_of
@@ -81,13 +86,10 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
     """Serve the stand-ins on loopback while the block runs."""
     bff_port = _port(plan, 1) or free_port()
     bff_url = f"http://{BFF_HOST}:{bff_port}"
-    broker_secret = entropy.token()
     with ExitStack() as running:
         provider = _provider(plan, bff_url, clock=clock, entropy=entropy, running=running)
         foreign = plan.issuer(bff_url) if plan.issuer else None
-        genesys_app = create_genesys(
-            _genesys(plan, bff_url, broker_secret), clock=clock, entropy=entropy
-        )
+        genesys_app = create_genesys(_genesys(plan, bff_url, entropy), clock=clock, entropy=entropy)
         genesys = running.enter_context(Served(genesys_app, host=GENESYS_HOST, port=_port(plan, 3)))
         brand = running.enter_context(
             Served(
@@ -117,8 +119,7 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
                 "BFF_PROVIDERS__MAIN__ISSUER": registration.issuer,
                 "BFF_PROVIDERS__MAIN__CLIENT_ID": registration.client_id,
                 "BFF_PROVIDERS__MAIN__CLIENT_SECRET": registration.client_secret,
-                "BFF_GENESYS_CLIENT_ID": "genesys-messenger",
-                "BFF_GENESYS_CLIENT_SECRET": broker_secret,
+                **_at_genesys(genesys_of(genesys_app).settings, genesys.url),
                 **({"BFF_ACCESS_TOKEN_LIFE": _s(FAST_ACCESS_TOKEN)} if plan.fast else {}),
             },
         )
@@ -159,17 +160,37 @@ def _client_secret(provider: Provider) -> str:
     return client.client_secret if client else ""
 
 
-def _genesys(plan: StagePlan, bff_url: str, secret: str) -> GenesysSettings:
+def _at_genesys(genesys: GenesysSettings, url: str) -> dict[str, str]:
+    """Return what a BFF is told of its Genesys: its integration, guest sessions, its client."""
+    (client,) = genesys.platform_clients
+    return {
+        "BFF_GENESYS_CLIENT_ID": genesys.integration.client_id,
+        "BFF_GENESYS_CLIENT_SECRET": genesys.integration.client_secret,
+        "BFF_GENESYS_DEPLOYMENT_ID": genesys.deployment_id,
+        "BFF_GENESYS_LOGIN_URL": url,
+        "BFF_GENESYS_API_URL": url,
+        "BFF_GENESYS_CDN_URL": url,
+        "BFF_GENESYS_MESSAGING_URL": url.replace("http", "ws", 1),
+        "BFF_PLATFORM_CLIENT_ID": client.client_id,
+        "BFF_PLATFORM_CLIENT_SECRET": client.client_secret,
+    }
+
+
+def _genesys(plan: StagePlan, bff_url: str, entropy: Entropy) -> GenesysSettings:
     lives: dict[str, Any] = {"jwt_cap": FAST_JWT} if plan.fast else {}
     return GenesysSettings(
         integration=OidcIntegration(
             discovery_uri=f"{bff_url}/op/.well-known/openid-configuration",
             client_id="genesys-messenger",
-            client_secret=secret,
+            client_secret=entropy.token(),
         ),
         allowed_domains=("brand.localhost",),
         allow_session_upgrade=True,
         agent_delay=plan.agent_delay,
+        platform_clients=(
+            PlatformClient(client_id="fern-and-thread", client_secret=entropy.token()),
+        ),
+        behaviour=Behaviour(gateway_makes_guests=True),
         **lives,
     )
 
