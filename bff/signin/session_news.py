@@ -5,7 +5,7 @@ import logging
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -34,6 +34,9 @@ class SessionEnded:
 Inbox = queue.SimpleQueue[SessionEnded | None]
 """What one open page is told; None means that news may have been missed."""
 
+Follower = Callable[[SessionEnded | None], None]
+"""Is told the same, without a thread that waits for it."""
+
 
 def announce(store: Store, ended: SessionEnded) -> None:
     """Tell every process."""
@@ -48,7 +51,7 @@ class NewsDesk:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
-        self._inboxes: dict[SessionKey, set[Inbox]] = defaultdict(set)
+        self._followers: dict[SessionKey, list[Follower]] = defaultdict(list)
         self._listening = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,21 +59,37 @@ class NewsDesk:
 
     @contextmanager
     def inbox(self, key: SessionKey) -> Iterator[Inbox]:
-        """Give an inbox that receives what happens to session `key` from now on."""
+        """Give an inbox that receives what happens to session `key` from now on.
+
+        Raises StoreDownError if nothing can be heard at the moment.
+        """
         self._start()
+        if not self._closed.is_set() and not self._listening.wait(timeout=1):
+            raise StoreDownError("no subscription to session news")
         inbox: Inbox = queue.SimpleQueue()
-        with self._lock:
-            self._inboxes[key].add(inbox)
-            if self._closed.is_set():
-                # It came while the process was leaving: nobody would ever tell it.
-                inbox.put(None)
+        self._add(key, inbox.put)
         try:
             yield inbox
         finally:
-            with self._lock:
-                self._inboxes[key].discard(inbox)
-                if not self._inboxes[key]:
-                    del self._inboxes[key]
+            self.unfollow(key, inbox.put)
+
+    def follow(self, key: SessionKey, told: Follower) -> None:
+        """Have `told` called with what happens to session `key` from now on. Does not wait.
+
+        It is called in the thread of the desk and must neither block nor raise. Who was here
+        while nothing could be heard is told None as soon as it can be again.
+        """
+        self._start()
+        self._add(key, told)
+
+    def unfollow(self, key: SessionKey, told: Follower) -> None:
+        """Tell `told` nothing more; what is on its way may still arrive. Idempotent."""
+        with self._lock:
+            followers = self._followers.get(key, [])
+            if told in followers:
+                followers.remove(told)
+            if not followers:
+                self._followers.pop(key, None)
 
     def close(self) -> None:
         """Stop listening; every waiting page is told to come back. Idempotent.
@@ -79,7 +98,7 @@ class NewsDesk:
         away under it.
         """
         self._closed.set()
-        self._tell_all(None)
+        self._tell_all()
         with self._lock:
             subscription, thread = self._subscription, self._thread
         if subscription is not None:
@@ -87,33 +106,46 @@ class NewsDesk:
         if thread is not None:
             thread.join(LEAVE_LIMIT_S)
 
-    def _start(self) -> None:
-        if self._closed.is_set():
-            return
+    def _add(self, key: SessionKey, told: Follower) -> None:
         with self._lock:
-            if self._thread is None:
+            self._followers[key].append(told)
+            closed = self._closed.is_set()
+        if closed:
+            # It came while the process was leaving: nobody would ever tell it.
+            told(None)
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
                 self._thread = threading.Thread(target=self._listen, daemon=True)
                 self._thread.start()
-        if not self._listening.wait(timeout=1):
-            raise StoreDownError("no subscription to session news")
 
     def _listen(self) -> None:
         while not self._closed.is_set():
             try:
                 with self._store.subscribe(CHANNEL) as subscription:
-                    with self._lock:
-                        self._subscription = subscription
-                    self._listening.set()
-                    while not self._closed.is_set():
-                        heard = subscription.receive(LISTEN_TIMEOUT)
-                        if heard is not None:
-                            self._hand_on(heard[1])
+                    self._hear(subscription)
             except StoreDownError:
-                # Something may be missed now: pages come back and ask how things stand.
-                self._listening.clear()
-                self._tell_all(None)
+                if self._listening.is_set():
+                    # Something may be missed now: pages come back and ask how things stand.
+                    # Told once, and not at each try: there may be thousands of them.
+                    self._listening.clear()
+                    self._tell_all()
                 if not self._closed.is_set():
                     self._clock.sleep(RETRY_PAUSE)
+
+    def _hear(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscription = subscription
+            # Who comes from now on hears everything; who was here already missed a while.
+            waited = self._everybody()
+            self._listening.set()
+        for told in waited:
+            told(None)
+        while not self._closed.is_set():
+            heard = subscription.receive(LISTEN_TIMEOUT)
+            if heard is not None:
+                self._hand_on(heard[1])
 
     def _hand_on(self, message: bytes) -> None:
         try:
@@ -122,14 +154,18 @@ class NewsDesk:
         except (ValueError, KeyError, TypeError):
             # A newer version may know more reasons. Whatever it said, pages come back and ask.
             log.warning("session news that this version cannot read")
-            self._tell_all(None)
+            self._tell_all()
             return
         with self._lock:
-            for inbox in self._inboxes.get(ended.key, ()):
-                inbox.put(ended)
+            followers = tuple(self._followers.get(ended.key, ()))
+        for told in followers:
+            told(ended)
 
-    def _tell_all(self, news: None) -> None:
+    def _tell_all(self) -> None:
         with self._lock:
-            for inboxes in self._inboxes.values():
-                for inbox in inboxes:
-                    inbox.put(news)
+            everybody = self._everybody()
+        for told in everybody:
+            told(None)
+
+    def _everybody(self) -> list[Follower]:
+        return [told for followers in self._followers.values() for told in followers]

@@ -7,8 +7,9 @@ import pytest
 from memory_store import MemoryStore
 from signin_rig import SignInRig
 
+from bff.errors import StoreDownError
 from bff.signin.records import EndReason
-from bff.signin.session_news import CHANNEL
+from bff.signin.session_news import CHANNEL, SessionEnded
 
 
 def test_every_page_of_the_session_is_told_and_no_other(parts: SignInRig) -> None:
@@ -66,6 +67,69 @@ def test_a_desk_that_has_closed_sends_everybody_back(parts: SignInRig) -> None:
         assert waiting.get(timeout=5) is None
     with parts.news.inbox(session.key) as late:
         assert late.get(timeout=5) is None
+
+
+def test_a_follower_is_told_until_it_has_enough(parts: SignInRig) -> None:
+    _, session = parts.sign_in()
+    told: queue.SimpleQueue[SessionEnded | None] = queue.SimpleQueue()
+
+    with parts.news.inbox(session.key) as inbox:
+        parts.news.follow(session.key, told.put)
+        parts.book.end(session.key, EndReason.REVOKED)
+        assert told.get(timeout=5) == inbox.get(timeout=5)
+
+        parts.news.unfollow(session.key, told.put)
+        parts.news.unfollow(session.key, told.put)
+        parts.store.publish(CHANNEL, _ended(session.key))
+        assert inbox.get(timeout=5) is not None
+        assert told.empty()
+
+
+def test_who_follows_before_anything_can_be_heard_is_told_to_look_when_it_can(
+    parts: SignInRig,
+) -> None:
+    _, session = parts.sign_in()
+    store: MemoryStore = parts.store
+    told: queue.SimpleQueue[SessionEnded | None] = queue.SimpleQueue()
+    store.down = True
+
+    parts.news.follow(session.key, told.put)  # neither waits nor raises
+    with pytest.raises(StoreDownError), parts.news.inbox(session.key):
+        pass
+    store.down = False
+
+    assert told.get(timeout=5) is None
+    parts.store.publish(CHANNEL, _ended(session.key))
+    assert told.get(timeout=5) is not None
+
+
+def test_who_was_told_of_a_loss_is_told_again_when_it_is_over(parts: SignInRig) -> None:
+    _, session = parts.sign_in()
+    store: MemoryStore = parts.store
+    told: queue.SimpleQueue[SessionEnded | None] = queue.SimpleQueue()
+    with parts.news.inbox(session.key):
+        parts.news.follow(session.key, told.put)
+
+    store.down = True
+    assert told.get(timeout=5) is None
+    with pytest.raises(StoreDownError), parts.news.inbox(session.key):
+        pass
+    assert told.empty(), "told at every try"
+    store.down = False
+    # What ended between the loss and now was told to nobody: look again.
+    assert told.get(timeout=5) is None
+    parts.store.publish(CHANNEL, _ended(session.key))
+    assert told.get(timeout=5) is not None
+
+
+def test_a_desk_that_has_closed_tells_a_follower_at_once(parts: SignInRig) -> None:
+    _, session = parts.sign_in()
+    told: queue.SimpleQueue[SessionEnded | None] = queue.SimpleQueue()
+
+    parts.news.close()
+    parts.news.follow(session.key, told.put)
+
+    assert told.get(timeout=5) is None
 
 
 def _ended(key: str, reason: str = "revoked") -> bytes:
