@@ -9,6 +9,7 @@ from bff.resources import static_folder, templates_folder
 from bff.web import (
     auth_routes,
     guard,
+    guest_socket,
     health_routes,
     plugin_routes,
     problems,
@@ -45,4 +46,5 @@ def create_app(services: Services) -> Flask:
         health_routes.bp,
     ):
         app.register_blueprint(blueprint)
+    guest_socket.install(app)
     return app

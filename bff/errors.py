@@ -21,6 +21,7 @@ BffError
 ├── CookieTossedError         two cookies of one name: somebody planted one
 ├── RequestRefusedError       the request itself is malformed
 ├── RateLimitedError          too many requests
+├── GuestsOffError            guest sessions are not switched on here
 ├── TooManyConnectionsError   the guest sockets of this process are all taken
 ├── GenesysDownError          Genesys did not answer, or is too busy
 ├── GenesysSilentError        Genesys was asked once and its answer is not known
@@ -187,6 +188,13 @@ class RateLimitedError(BffError):
 
     code = "rate_limited"
     message = "Too many requests. Please wait a moment."
+
+
+class GuestsOffError(BffError):
+    """Guest sessions are not switched on: no deployment is named in the settings."""
+
+    code = "guests_off"
+    message = "There is no chat at this address."
 
 
 class TooManyConnectionsError(BffError):

@@ -11,9 +11,12 @@ from gunicorn.workers.ggevent import GeventWorker
 from bff.app import create_app
 from bff.settings import Settings
 from bff.signin.revocation_rounds import RevocationRounds
+from bff.web import guest_socket
 from bff.wiring import build
 
 if TYPE_CHECKING:
+    from flask import Flask
+
     from bff.web.doorway import Services
 
 GRACE_S: Final = 10
@@ -41,6 +44,7 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self._settings = settings
         self._services: Services | None = None
         self._rounds: RevocationRounds | None = None
+        self._application: Flask | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -67,10 +71,13 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self._services = services = build(self._settings)
         self._rounds = RevocationRounds(services.sign_out, store=services.store)
         self._rounds.start()
-        return create_app(services)
+        self._application = application = create_app(services)
+        return application
 
     def hang_up(self) -> None:
-        """End the event streams of this worker."""
+        """End the event streams and guest sockets of this worker; their pages come back."""
+        if self._application is not None:
+            guest_socket.drain(self._application)
         if self._services is not None:
             self._services.news.close()
 

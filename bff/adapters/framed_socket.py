@@ -133,8 +133,10 @@ class FramedSocket:
         self._cut = True
         with suppress(*_GONE):
             self._sock.shutdown(socket.SHUT_RDWR)
-        with suppress(*_GONE):
-            self._sock.close()
+        if self._protocol.side is Side.CLIENT:
+            # A server's socket is the server's: it still wants to find it broken, not closed.
+            with suppress(*_GONE):
+                self._sock.close()
         self._credit.release()
 
     def _whole(self, frame: object) -> Incoming | None:

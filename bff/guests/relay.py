@@ -92,9 +92,16 @@ class GuestRelay(RelayAnswers):
         self._ANSWERS[type(answer)](self, answer)
 
     def heard_of_session(self, reason: GuestEnd | None) -> None:
-        """The sign-in has ended; None: it may have, news were missed."""
+        """The sign-in has ended; None: it may have, news were missed.
+
+        Where another sign-in took its place the page comes back with that one's cookie: the
+        binding decides whether it is still the same person.
+        """
         if reason is None:
             self._look_again()
+        elif reason is GuestEnd.SOMEBODY_ELSE:
+            self._leave_page(Farewell.COME_BACK)
+            self._page_left()
         else:
             self._do(self._conversation.hear(Ended(reason=reason)))
 

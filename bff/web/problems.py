@@ -35,6 +35,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.CookieTossedError: 400,
     errors.RequestRefusedError: 400,
     errors.RateLimitedError: 429,
+    errors.GuestsOffError: 404,
     errors.TooManyConnectionsError: 503,
     errors.GenesysDownError: 503,
     errors.GenesysSilentError: 504,
