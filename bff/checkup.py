@@ -1,10 +1,8 @@
 """`messenger-bff check`: everything that can be known before the first customer comes."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,7 +12,8 @@ from pydantic import SecretStr
 from bff.adapters.http_client import http_session
 from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
 from bff.adapters.system import SystemEntropy
-from bff.errors import BffError
+from bff.findings import Finding, Verdict, fine, tried
+from bff.guest_checkup import examine_guests
 from bff.ports import Clock, Store
 from bff.setting_sources import PREFIX
 from bff.settings import ProviderSettings, Settings
@@ -24,30 +23,14 @@ SKEW_WARNING: Final = timedelta(seconds=5)
 SKEW_FAULT: Final = timedelta(seconds=30)
 
 
-class Verdict(StrEnum):
-    """How a finding is meant."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAULT = "fault"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at; `fix` says what to do unless it is fine."""
-
-    verdict: Verdict
-    what: str
-    fix: str = ""
-
-
 def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
-    """Yield a finding for each setting, the keys, the origins, the store and each provider."""
+    """Yield a finding for all that is set, and for whatever it leads to."""
     yield from _settings(settings)
     yield from _origins(settings)
     yield from _store(settings, clock)
     for name, provider in settings.providers.items():
         yield from _provider(name, provider, clock)
+    yield from examine_guests(settings, clock)
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
@@ -63,8 +46,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if name != "providers":
-            yield _ok(f"{PREFIX}{name.upper()} = {_shown(value)}")
-    yield _ok("keys: 32 bytes each, random enough, one purpose each")
+            yield fine(f"{PREFIX}{name.upper()} = {_shown(value)}")
+    yield fine("keys: 32 bytes each, random enough, one purpose each")
     if settings.master_key_previous is not None:
         yield Finding(
             verdict=Verdict.WARNING,
@@ -89,7 +72,7 @@ def _origins(settings: Settings) -> Iterator[Finding]:
     ours = _site(settings.public_url)
     for origin in settings.allowed_origins:
         if _site(origin) == ours or settings.cross_site:
-            yield _ok(f"origin {origin}")
+            yield fine(f"origin {origin}")
         else:
             yield Finding(
                 verdict=Verdict.FAULT,
@@ -119,14 +102,14 @@ def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
         ring.open(ring.seal(b"check", context="check"), context="check")
 
     kind = "the SQLite file" if settings.embedded else "Redis"
-    there = _tried(
+    there = tried(
         f"store: {kind} answers",
         answers,
         "look at BFF_STORE_URL, and whether that place can be reached and written to from here",
     )
     yield there
     if there.verdict is Verdict.OK:
-        yield _tried(
+        yield tried(
             "store: the key ring opens and seals",
             opens,
             "set BFF_MASTER_KEY to the key that sealed this store, or BFF_MASTER_KEY_PREVIOUS "
@@ -144,13 +127,13 @@ def _provider(name: str, provider: ProviderSettings, clock: Clock) -> Iterator[F
         f"{PREFIX}PROVIDERS__{name.upper()}__ISSUER must equal `issuer` in the document at "
         f"{provider.issuer.rstrip('/')}{WELL_KNOWN}, to the letter, and be reachable from here"
     )
-    discovery = _tried(
+    discovery = tried(
         f"{where}: discovery document names {provider.issuer}", metadata.document, fix
     )
     yield discovery
     if discovery.verdict is not Verdict.OK:
         return
-    yield _tried(f"{where}: signing keys are readable", metadata.keys, "ask its operator")
+    yield tried(f"{where}: signing keys are readable", metadata.keys, "ask its operator")
     yield from _abilities(where, metadata, provider)
     yield _skew(where, provider, http, clock)
 
@@ -204,7 +187,7 @@ def _skew(where: str, provider: ProviderSettings, http: requests.Session, clock:
     skew = max(before - theirs - timedelta(seconds=1), theirs - after, timedelta(0))
     said = f"{where}: clocks differ by {skew.total_seconds():.0f} s"
     if skew < SKEW_WARNING:
-        return _ok(said)
+        return fine(said)
     verdict = Verdict.FAULT if skew >= SKEW_FAULT else Verdict.WARNING
     return Finding(verdict=verdict, what=said, fix="synchronise this machine's clock (NTP)")
 
@@ -215,17 +198,3 @@ def _moment(date: str) -> datetime:
     if parsed.tzinfo is None:
         raise ValueError("no zone")
     return parsed
-
-
-def _tried(what: str, look: Callable[[], object], fix: str) -> Finding:
-    try:
-        look()
-    except BffError as error:
-        return Finding(
-            verdict=Verdict.FAULT, what=f"{what}: {error.code} ({error.detail})", fix=fix
-        )
-    return _ok(what)
-
-
-def _ok(what: str) -> Finding:
-    return Finding(verdict=Verdict.OK, what=what)

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--fast", action="store_true", help="JWT of 10 s, access token of 20 s")
     demo.add_argument("--check", action="store_true", help="drive it headless; exit 0 or 1")
     demo.set_defaults(command=_demo)
-    check = commands.add_parser("check", help="look at settings, store and providers")
+    check = commands.add_parser("check", help="look at settings, store, providers, Genesys")
     check.set_defaults(command=_check)
     _add_sessions(commands.add_parser("sessions", help="list and revoke sessions"))
     _add_keys(commands.add_parser("keys", help="list, rotate and make keys"))
@@ -131,7 +131,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from bff.adapters.system import SystemClock  # noqa: PLC0415 - see the top
-    from bff.checkup import Verdict, examine, summary  # noqa: PLC0415 - see the top
+    from bff.checkup import examine, summary  # noqa: PLC0415 - see the top
+    from bff.findings import Verdict  # noqa: PLC0415 - see the top
 
     seen: list[Verdict] = []
     for finding in examine(_settings(options), SystemClock()):

@@ -20,7 +20,7 @@ from bff.guests.platform_client import PlatformClient
 from bff.guests.provisioning import GuestProvisioning, HttpProvisioning, LocalProvisioning
 from bff.guests.relay_plan import RelayPlan
 from bff.guests.shared_secret import SharedSecret, checked_shared_secret
-from bff.ports import Entropy, Foundation
+from bff.ports import Clock, Entropy, Foundation
 from bff.settings import Settings
 from bff.signin.records import BrowserSession, SessionKey, SessionToken
 from bff.signin.session_book import SessionBook
@@ -94,6 +94,11 @@ def provisioning(settings: Settings, foundation: Foundation) -> GuestProvisionin
 
 def platform_client(settings: Settings, foundation: Foundation) -> PlatformClient:
     """Return the client of the platform API. Raises SettingsError if there is none."""
+    return PlatformClient(foundation, platform=genesys_cloud(settings, foundation.clock))
+
+
+def genesys_cloud(settings: Settings, clock: Clock) -> GenesysCloud:
+    """Return the platform API itself. Raises SettingsError if we are not registered there."""
     if settings.platform_client_id is None or settings.platform_client_secret is None:
         raise SettingsError("BFF_PLATFORM_CLIENT_ID and BFF_PLATFORM_CLIENT_SECRET are missing")
     registration = PlatformRegistration(
@@ -103,8 +108,7 @@ def platform_client(settings: Settings, foundation: Foundation) -> PlatformClien
         auth=settings.platform_auth,
         scope=settings.platform_scope,
     )
-    platform = GenesysCloud(registration, clock=foundation.clock)
-    return PlatformClient(foundation, platform=platform)
+    return GenesysCloud(registration, clock=clock)
 
 
 def _doors(settings: Settings, foundation: Foundation) -> GenesysTokens | None:
