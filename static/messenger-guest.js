@@ -158,11 +158,11 @@ function createChat(env, { deviceId, profile, resume } = {}) {
   }
 
   /** @param {Link} mine */
-  async function introduce(mine) {
-    const { publicKey } = await mine.pair;
-    const payload = { publicKey, deviceId, profile, encryptedSessionId: sessionId || undefined };
-    if (mine === link) mine.socket.send(JSON.stringify({ type: 'init', payload }));
-  }
+  const introduce = (mine) =>
+    mine.pair.then(({ publicKey }) => {
+      const payload = { publicKey, deviceId, profile, encryptedSessionId: sessionId || undefined };
+      if (mine === link) mine.socket.send(JSON.stringify({ type: 'init', payload }));
+    }, () => {});
 
   /** Whatever was not delivered is said again on the next one, under the same id. */
   function drop() {
@@ -332,11 +332,10 @@ function createChat(env, { deviceId, profile, resume } = {}) {
     }
     if (answer && answer.seq !== line.seq) pump(mine); // it goes again anyway
     else if (retryAfter >= 0) again(line, retryAfter, mine, isAnswer);
-    else if (!isAnswer || SPENT.includes(code)) fail(line, { code, message });
+    else if (/^sequence_/.test(code)) lost(); // the two ends do not count alike
     else if (!OVER.includes(code)) {
-      // The two ends do not count alike any more.
-      if (!/^sequence_/.test(code)) fail(line, { code, message });
-      lost();
+      fail(line, { code, message });
+      if (isAnswer && !SPENT.includes(code)) lost();
     }
   }
 

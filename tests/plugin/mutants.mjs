@@ -1,14 +1,14 @@
-// Plants one defect at a time in the plugin; its test file must notice every one of them.
+// Plants one defect at a time in the scripts; its test file must notice every one of them.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { guestDefects } from './guest_defects.mjs';
 
-const source = readFileSync(new URL('../../static/messenger-auth.js', import.meta.url), 'utf8');
 const LIMIT = 60_000;
 
 /** test file -> [what is wrong, the text that is there, the text that is planted] */
-const defects = {
+const pluginDefects = {
   'renewal_rules.test.mjs': [
     ['the same exp counts as progress', 'claims.exp <= token.exp', 'claims.exp < token.exp'],
     ['the deadline is exp by the local clock', ': fresh && iat ? iat * SECOND - now : server || 0', ': server || 0'],
@@ -115,17 +115,22 @@ const defects = {
   ],
 };
 
+const read = (name) => readFileSync(new URL(`../../static/${name}`, import.meta.url), 'utf8');
+const scripts = [
+  { variable: 'PLUGIN_SOURCE', source: read('messenger-auth.js'), defects: pluginDefects },
+  { variable: 'GUEST_SOURCE', source: read('messenger-guest.js'), defects: guestDefects },
+];
 const folder = mkdtempSync(join(tmpdir(), 'mutants-'));
 
 /** @returns {Promise<boolean>} whether the test file fails with this source */
-function fails(testFile, text, name) {
+function fails(variable, testFile, text, name) {
   const path = join(folder, `${testFile}-${name}.js`);
   new Function(text); // what does not parse would be caught by anything
   writeFileSync(path, text);
   return new Promise((resolve) => {
     const child = spawn(process.execPath, ['--test-reporter=tap', testFile], {
       cwd: new URL('.', import.meta.url),
-      env: { ...process.env, PLUGIN_SOURCE: path },
+      env: { ...process.env, [variable]: path },
       stdio: ['ignore', 'pipe', 'ignore'],
       timeout: LIMIT,
     });
@@ -135,21 +140,28 @@ function fails(testFile, text, name) {
   });
 }
 
-const killed = (testFile, [, found, planted], index) => fails(testFile, source.replace(found, () => planted), index);
+const killed = ({ variable, source, testFile, defect: [, found, planted], index }) =>
+  fails(variable, testFile, source.replace(found, () => planted), index);
 
-const jobs = Object.entries(defects).flatMap(([testFile, list]) => list.map((defect, index) => ({ testFile, defect, index })));
+const jobs = scripts.flatMap(({ variable, source, defects }) =>
+  Object.entries(defects).flatMap(([testFile, list]) =>
+    list.map((defect, index) => ({ variable, source, testFile, defect, index })),
+  ),
+);
 const faults = jobs
-  .filter(({ defect: [, found] }) => source.split(found).length !== 2)
+  .filter(({ source, defect: [, found] }) => source.split(found).length !== 2)
   .map(({ defect: [what, found] }) => `not planted, for the text is not there exactly once: ${what}: ${found}`);
 
-for (const testFile of Object.keys(defects)) {
-  if (await fails(testFile, source, 'sound')) faults.push(`${testFile} fails without any defect`);
+for (const { variable, source, defects } of scripts) {
+  for (const testFile of Object.keys(defects)) {
+    if (await fails(variable, testFile, source, 'sound')) faults.push(`${testFile} fails without any defect`);
+  }
 }
 
 const queue = faults.length ? [] : [...jobs];
 async function work() {
   for (let job = queue.shift(); job; job = queue.shift()) {
-    if (!(await killed(job.testFile, job.defect, job.index))) faults.push(`survived ${job.testFile}: ${job.defect[0]}`);
+    if (!(await killed(job))) faults.push(`survived ${job.testFile}: ${job.defect[0]}`);
   }
 }
 await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, work));

@@ -1,20 +1,26 @@
-// Measures what a page pays for the plugin, and fails when it grows past its budget.
+// Measures what a page pays for each script, and fails when one grows past its budget.
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { transformSync } from 'esbuild';
 
-const source = readFileSync(new URL('../../static/messenger-auth.js', import.meta.url));
-const minified = transformSync(source, { minify: true, legalComments: 'none', target: 'es2021' }).code;
+const budgets = {
+  'messenger-auth.js': { minified: 6144, raw: 28 * 1024 + 1, squeezed: 9 * 1024 + 1 },
+  'messenger-guest.js': { minified: 4 * 1024 + 1, raw: 20 * 1024 + 1, squeezed: 7 * 1024 + 1 },
+};
 const squeezed = (text) => gzipSync(text, { level: 9 }).length;
 
-const figures = [
-  { what: 'minified, gzip -9', bytes: squeezed(minified), below: 6144 },
-  { what: 'as served, raw', bytes: source.length, below: 28 * 1024 + 1 },
-  { what: 'as served, gzip -9', bytes: squeezed(source), below: 9 * 1024 + 1 },
-];
+const figures = Object.entries(budgets).flatMap(([name, below]) => {
+  const source = readFileSync(new URL(`../../static/${name}`, import.meta.url));
+  const minified = transformSync(source, { minify: true, legalComments: 'none', target: 'es2021' }).code;
+  return [
+    { what: `${name} minified, gzip -9`, bytes: squeezed(minified), below: below.minified },
+    { what: `${name} as served, raw`, bytes: source.length, below: below.raw },
+    { what: `${name} as served, gzip -9`, bytes: squeezed(source), below: below.squeezed },
+  ];
+});
 
 for (const { what, bytes, below } of figures) {
   const verdict = bytes < below ? 'ok' : 'TOO LARGE';
-  console.log(`messenger-auth.js ${what}: ${bytes} bytes (must be below ${below}): ${verdict}`);
+  console.log(`${what}: ${bytes} bytes (must be below ${below}): ${verdict}`);
 }
 process.exitCode = figures.some(({ bytes, below }) => bytes >= below) ? 1 : 0;

@@ -3,10 +3,13 @@
 const LONGEST = 0x7fffffff;
 const MOST_STEPS = 200_000;
 
-const flush = () => new Promise((resolve) => setImmediate(resolve));
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** @param {number} [start] true time, as a server sees it, in milliseconds */
-export function createClock(start = Date.UTC(2026, 8, 1)) {
+/**
+ * @param {number} [start] true time, as a server sees it, in milliseconds
+ * @param {() => Promise<any>} [flush] lets everything happen that needs no time
+ */
+export function createClock(start = Date.UTC(2026, 8, 1), flush = nextTurn) {
   let now = start;
   let skew = 0;
   let count = 0;
