@@ -23,6 +23,8 @@ from bff.guests.platform_client import PlatformClient
 from bff.guests.provisioning import GUESTS_PATH
 from bff.ports import Clock, Foundation, GenesysHosts, PlatformRequest, Store
 from bff.simulator.genesys_app import create_genesys
+from bff.simulator.genesys_errors import PlatformRefusal
+from bff.simulator.genesys_platform_tokens import PlatformTokens
 from bff.simulator.genesys_settings import GenesysSettings, OidcIntegration
 from bff.simulator.genesys_settings import PlatformClient as Known
 from bff.simulator.genesys_state import GenesysState, genesys_of
@@ -89,12 +91,12 @@ class Seen:
 class WatchedPlatform:
     """WSGI around the stand-in: what is not scripted goes through, or is a thing of ours."""
 
-    def __init__(self, genesys: Callable[..., Iterable[bytes]]) -> None:
+    def __init__(self, genesys: Callable[..., Iterable[bytes]], tokens: PlatformTokens) -> None:
         self.seen: list[Seen] = []
         self.arrived = threading.Event()
         self._genesys = genesys
         self._scripts: defaultdict[str, deque[Scripted]] = defaultdict(deque)
-        self._good_tokens: set[str] = set()
+        self._tokens = tokens
         self._lock = threading.Lock()
 
     def script(self, path: str, *answers: Scripted) -> None:
@@ -102,7 +104,7 @@ class WatchedPlatform:
 
     def revoke_all(self) -> None:
         """Let every token that was given so far be refused, before its time."""
-        self._good_tokens.clear()
+        self._tokens.revoke_all()
 
     def count(self, path: str) -> int:
         return sum(one.path == path for one in self.seen)
@@ -122,20 +124,17 @@ class WatchedPlatform:
         if answer is not None:
             return answer.response()(environ, start)
         if request.path == TOKEN_PATH:
-            return self._token(dict(environ), raw)(environ, start)
+            return self._genesys({**environ, "wsgi.input": io.BytesIO(raw)}, start)
         return self._thing(request)(environ, start)
-
-    def _token(self, environ: dict[str, Any], raw: bytes) -> Response:
-        answer = Response.from_app(self._genesys, {**environ, "wsgi.input": io.BytesIO(raw)})
-        if answer.status_code == 200:
-            self._good_tokens.add(json.loads(answer.get_data())["access_token"])
-        return answer
 
     def _thing(self, request: Request) -> Response:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in self._good_tokens:
-            body = {"code": "authentication.required", "status": 401, "contextId": "c-1"}
-            return Scripted(status=401, body=body).response()
+        try:
+            self._tokens.check(token)
+        except PlatformRefusal as refused:
+            return Scripted(
+                status=refused.status, body=refused.body("c-1"), headers=refused.headers()
+            ).response()
         if request.path == GUESTS_PATH:
             return Scripted(body=GUEST_ANSWER).response()
         return Scripted(body={"things": 7}).response()
@@ -229,7 +228,7 @@ def running_platform(
     )
     settings = GenesysSettings(integration=nobody, allowed_domains=(), platform_clients=(known,))
     app = create_genesys(settings, clock=turned, entropy=SystemEntropy())
-    watched = WatchedPlatform(app)
+    watched = WatchedPlatform(app, genesys_of(app).platform_tokens)
     store = MemoryStore(turned)
     foundation = foundation_for(store, turned)
     with Served(watched, host="genesys.localhost") as served:
