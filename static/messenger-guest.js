@@ -27,8 +27,6 @@ const SENTENCES = {
   unreachable: 'The chat cannot be reached. It is tried again.',
   unsupported: 'This browser or this address cannot open a chat.',
 };
-/** The message itself may have been wrong: it has had its turn. */
-const SPENT = ['message_malformed', 'text_too_long', 'attributes_too_large'];
 /** The end of the session is told right behind these. */
 const OVER = ['session_expired', 'session_over'];
 /** The session lives on: another page may come back to it. */
@@ -333,10 +331,7 @@ function createChat(env, { deviceId, profile, resume } = {}) {
     if (answer && answer.seq !== line.seq) pump(mine); // it goes again anyway
     else if (retryAfter >= 0) again(line, retryAfter, mine, isAnswer);
     else if (/^sequence_/.test(code)) lost(); // the two ends do not count alike
-    else if (!OVER.includes(code)) {
-      fail(line, { code, message });
-      if (isAnswer && !SPENT.includes(code)) lost();
-    }
+    else if (!OVER.includes(code)) fail(line, { code, message });
   }
 
   /** @param {Trouble} trouble @param {number} retryAfter @param {Link} mine */
@@ -427,7 +422,7 @@ function createChat(env, { deviceId, profile, resume } = {}) {
 
   function typing() {
     const now = env.now();
-    if (state !== 'open' || Math.abs(now - typedAt) < TYPING_SPAN) return;
+    if (Math.abs(now - typedAt) < TYPING_SPAN) return;
     typedAt = now;
     const payload = JSON.stringify({ type: 'Event', events: [{ eventType: 'Typing', typing: { type: 'On' } }] });
     say({ id: '', payload, fleeting: true, untold: true });
