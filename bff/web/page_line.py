@@ -46,7 +46,10 @@ class PageLine:
         self._news = news
         self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._dial_at: tuple[datetime, str] | None = None
+        # Between this thread and the one that dials: which attempt counts, and what came of it.
+        self._dialling = threading.Lock()
         self._attempt = 0
+        self._fresh: FramedSocket | None = None
         self._page_gone = False
         self._pinged_at: datetime | None = None
         self._heard_at = self._clock.now()
@@ -93,12 +96,15 @@ class PageLine:
 
     def hang_up(self, code: int) -> None:
         """Close the socket to Genesys, or give up dialling."""
-        self._attempt += 1
         self._dial_at = None
+        with self._dialling:
+            self._attempt += 1
+            fresh, self._fresh = self._fresh, None
         genesys, self._genesys = self._genesys, None
-        if genesys is not None:
-            genesys.close(code)
-            genesys.cut()
+        for one in (fresh, genesys):
+            if one is not None:
+                one.close(code)
+                one.cut()
 
     def ask(self, task: Task) -> None:
         """Have the desk perform a task elsewhere."""
@@ -194,8 +200,10 @@ class PageLine:
 
     def _dial_now(self, path: str) -> None:
         self._dial_at = None
-        self._attempt += 1
-        self._elsewhere(partial(self._dial_elsewhere, self._attempt, path))
+        with self._dialling:
+            self._attempt += 1
+            attempt = self._attempt
+        self._elsewhere(partial(self._dial_elsewhere, attempt, path))
 
     def _dial_elsewhere(self, attempt: int, path: str) -> None:
         rules = self._house.rules
@@ -212,7 +220,14 @@ class PageLine:
         except UpgradeFailedError:
             self._later(partial(self._not_dialled, attempt, None))
         else:
-            self._later(partial(self._dialled, attempt, genesys))
+            with self._dialling:
+                wanted = attempt == self._attempt
+                if wanted:
+                    self._fresh = genesys
+            if wanted:
+                self._later(self._dialled)
+            else:
+                genesys.cut()
 
     def _not_dialled(self, attempt: int, status: int | None) -> None:
         if attempt != self._attempt:
@@ -222,10 +237,12 @@ class PageLine:
         else:
             self._relay.genesys_refused(status)
 
-    def _dialled(self, attempt: int, genesys: FramedSocket) -> None:
-        if attempt != self._attempt:
-            genesys.cut()
-            return
-        self._genesys = genesys
-        genesys.listen(lambda chunk: self._later(partial(self._genesys_brought, genesys, chunk)))
-        self._relay.genesys_opened()
+    def _dialled(self) -> None:
+        with self._dialling:
+            genesys, self._fresh = self._fresh, None
+        if genesys is not None:
+            self._genesys = genesys
+            genesys.listen(
+                lambda chunk: self._later(partial(self._genesys_brought, genesys, chunk))
+            )
+            self._relay.genesys_opened()
