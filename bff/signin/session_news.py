@@ -57,13 +57,25 @@ class NewsDesk:
         self._thread: threading.Thread | None = None
         self._subscription: Subscription | None = None
 
+    @property
+    def listening(self) -> bool:
+        """Say whether anything could be heard at this moment."""
+        return self._listening.is_set()
+
+    def start(self) -> None:
+        """Begin to listen, before anybody follows. Idempotent."""
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._listen, daemon=True)
+                self._thread.start()
+
     @contextmanager
     def inbox(self, key: SessionKey) -> Iterator[Inbox]:
         """Give an inbox that receives what happens to session `key` from now on.
 
         Raises StoreDownError if nothing can be heard at the moment.
         """
-        self._start()
+        self.start()
         if not self._closed.is_set() and not self._listening.wait(timeout=1):
             raise StoreDownError("no subscription to session news")
         inbox: Inbox = queue.SimpleQueue()
@@ -79,7 +91,7 @@ class NewsDesk:
         It is called in the thread of the desk and must neither block nor raise. Who was here
         while nothing could be heard is told None as soon as it can be again.
         """
-        self._start()
+        self.start()
         self._add(key, told)
 
     def unfollow(self, key: SessionKey, told: Follower) -> None:
@@ -113,12 +125,6 @@ class NewsDesk:
         if closed:
             # It came while the process was leaving: nobody would ever tell it.
             told(None)
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(target=self._listen, daemon=True)
-                self._thread.start()
 
     def _listen(self) -> None:
         while not self._closed.is_set():

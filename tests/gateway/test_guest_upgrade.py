@@ -5,8 +5,6 @@ from listed_entropy import ListedEntropy
 
 from bff import errors
 from bff.guests.guest_upgrade import Admission, UpgradeRequest, UpgradeRules, admit
-from bff.guests.session_ends import GUEST_END_OF
-from bff.signin.records import EndReason
 
 PAGE = "https://www.brand.example"
 SECRET = "b" * 43
@@ -145,7 +143,3 @@ def test_only_trusted_proxies_are_believed_about_the_address(
     headers = {"X-Forwarded-For": listed}
 
     assert asked(headers=headers, proxies=proxies).visitor.address == address
-
-
-def test_every_end_of_a_sign_in_has_its_word_for_the_page() -> None:
-    assert set(GUEST_END_OF) == set(EndReason)

@@ -1,0 +1,1 @@
+"""The second shell of the guest socket: uvloop and picows, for many connections."""

@@ -1,0 +1,119 @@
+"""The gateway's process: it listens, and when it is told to go, it lets everybody finish."""
+
+import asyncio
+import logging
+import resource
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import uvloop
+
+from bff.gateway.crowd import Crowd
+from bff.gateway.page_door import PageDoor
+from bff.gateway.page_protocol import PageProtocol
+from bff.guests.guest_house import GuestHouse
+from bff.guests.guest_upgrade import UpgradeRules
+from bff.ports import Entropy
+from bff.signin.session_news import NewsDesk
+
+log = logging.getLogger(__name__)
+
+GRACE: Final = timedelta(seconds=10)
+BACKLOG: Final = 1024
+SOCKETS_OF_A_PAGE: Final = 2
+OTHER_FILES: Final = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPlan:
+    """What a gateway is made of, and where it listens. Port 0 is any."""
+
+    house: GuestHouse
+    news: NewsDesk
+    entropy: Entropy
+    rules: UpgradeRules
+    host: str
+    port: int
+    share_port: bool = True
+    grace: timedelta = GRACE
+
+
+class Gateway:
+    """A running one, inside a loop. Every method belongs to the thread of that loop."""
+
+    def __init__(self, plan: GatewayPlan) -> None:
+        self._plan = plan
+        self._told_to_go = asyncio.Event()
+        self._server: asyncio.AbstractServer | None = None
+        self.crowd = Crowd(plan.house, plan.news, loop=asyncio.get_running_loop())
+
+    async def listen(self) -> int:
+        """Open the door; return the port."""
+        plan, loop = self._plan, asyncio.get_running_loop()
+        loop.set_exception_handler(_write_down)
+        plan.news.start()
+        door = PageDoor(self.crowd, plan.rules, plan.entropy)
+        limit = plan.house.rules.max_frame_bytes
+        self._server = server = await loop.create_server(
+            lambda: PageProtocol(door.answer, max_frame_bytes=limit),
+            plan.host,
+            plan.port,
+            backlog=BACKLOG,
+            reuse_port=plan.share_port and plan.port != 0,
+        )
+        return int(server.sockets[0].getsockname()[1])
+
+    def go(self) -> None:
+        """Ask it to go; asked twice, it goes at once."""
+        if self._told_to_go.is_set():
+            self.crowd.close()
+        self._told_to_go.set()
+
+    async def serve(self) -> None:
+        """Serve until told to go; then finish what is in flight, within the grace."""
+        await self._told_to_go.wait()
+        if self._server is not None:
+            self._server.close()
+        self.crowd.drain()
+        if not await self.crowd.emptied(patience=self._plan.grace.total_seconds()):
+            log.warning("%d connections were cut off after the grace", len(self.crowd))
+        self.crowd.close()
+        # What was cut off is reported by the loop in its next round.
+        await self.crowd.emptied(patience=1)
+
+
+def run_gateway(plan: GatewayPlan, *, ready: Callable[[int], None]) -> None:
+    """Run until SIGTERM or SIGINT. `ready` is told the port."""
+    _make_room_for_files(plan.house.rules.connections)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(plan, ready))
+
+
+async def _run(plan: GatewayPlan, ready: Callable[[int], None]) -> None:
+    gateway = Gateway(plan)
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, gateway.go)
+    ready(await gateway.listen())
+    await gateway.serve()
+
+
+def _make_room_for_files(connections: int) -> None:
+    """A page has two sockets, and many systems begin with 1024 files for a process."""
+    wanted = connections * SOCKETS_OF_A_PAGE + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        log.warning("%d connections want %d open files; %d are allowed", connections, wanted, hard)
+
+
+def _write_down(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody took; but a stranger who says nothing is no fault."""
+    if isinstance(context.get("exception"), TimeoutError) and "future" in context:
+        return
+    loop.default_exception_handler(context)

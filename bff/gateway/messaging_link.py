@@ -1,0 +1,260 @@
+"""Genesys' end: one socket to web messaging, in the name of a page, dialled nowhere else."""
+
+import asyncio
+import logging
+import ssl
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from picows import (
+    WSError,
+    WSFrame,
+    WSInvalidStatusError,
+    WSListener,
+    WSTransport,
+    ws_connect,
+)
+
+from bff.adapters.http_client import dial_address, is_loopback_name
+from bff.gateway.wire_words import (
+    CLOSE,
+    CONTINUATION,
+    NO_CODE,
+    PROTOCOL_BROKEN,
+    READ_BUFFER_BYTES,
+    TEXT,
+    TOO_BIG,
+    close_code,
+    quiet,
+)
+from bff.guests.guest_house import SocketRules
+
+log = logging.getLogger(__name__)
+
+
+class LinkOwner(Protocol):
+    """Hears how dialling went, exactly once; then what comes, and once that it is over."""
+
+    def genesys_opened(self) -> None:
+        """The socket is open."""
+
+    def genesys_refused(self, status: int) -> None:
+        """The upgrade was answered with a status."""
+
+    def genesys_sent(self, text: bytes) -> None:
+        """One whole text message."""
+
+    def genesys_closed(self, code: int | None, reason: str) -> None:
+        """The socket has closed, or nobody is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessagingHost:
+    """Where web messaging is, worked out once for all sockets."""
+
+    url: str
+    host_header: str
+    tls: ssl.SSLContext | None
+    tls_name: str | None
+
+    @classmethod
+    def at(cls, messaging_url: str) -> "MessagingHost":
+        """Return the host of `wss://…`; `ws://` is for loopback only."""
+        parts = urlsplit(messaging_url)
+        name = parts.hostname or ""
+        secure = parts.scheme == "wss"
+        if not name or not (secure or (parts.scheme == "ws" and is_loopback_name(name))):
+            raise ValueError("web messaging is dialled by wss:, and in the clear on loopback only")
+        address = dial_address(name)
+        address = f"[{address}]" if ":" in address else address
+        port = f":{parts.port}" if parts.port else ""
+        return cls(
+            url=f"{parts.scheme}://{address}{port}",
+            host_header=parts.netloc,
+            # One for all: each would read the machine's certificates again, and keep them.
+            tls=ssl.create_default_context() if secure else None,
+            tls_name=name if secure else None,
+        )
+
+
+class MessagingLink(WSListener):
+    """One attempt to reach Genesys, and the connection that comes of it."""
+
+    __slots__ = (
+        "_closing",
+        "_dialling",
+        "_given_up",
+        "_host",
+        "_origin",
+        "_owner",
+        "_parts",
+        "_paused",
+        "_rules",
+        "_told",
+        "_transport",
+    )
+
+    def __init__(
+        self, owner: LinkOwner, host: MessagingHost, *, origin: str, rules: SocketRules
+    ) -> None:
+        self._owner = owner
+        self._host = host
+        self._origin = origin
+        self._rules = rules
+        self._dialling: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        self._transport: WSTransport | None = None
+        self._parts: bytearray | None = None
+        self._paused = False
+        self._told = False
+        self._given_up = False
+        self._closing: asyncio.TimerHandle | None = None
+
+    # What the owner asks for
+
+    def dial(self, path: str, *, after: timedelta) -> None:
+        """Wait, then open the socket."""
+        loop = asyncio.get_running_loop()
+        self._dialling = loop.call_later(after.total_seconds(), self._dial_now, path)
+
+    def send(self, text: bytes) -> None:
+        """Send one text message."""
+        if self._transport is not None:
+            self._transport.send(TEXT, text)
+
+    def hang_up(self, code: int) -> None:
+        """Close the socket, or give up dialling. Nothing more is told."""
+        self._given_up = True
+        if self._transport is not None:
+            self._say_goodbye(self._transport, code)
+        elif self._dialling is not None:
+            self._dialling.cancel()
+
+    def read(self, *, wanted: bool) -> None:
+        """Read what Genesys sends, or leave it in TCP for the while."""
+        self._paused = not wanted
+        if self._transport is not None:
+            below = self._transport.underlying_transport
+            (below.resume_reading if wanted else below.pause_reading)()
+
+    # Dialling
+
+    def _dial_now(self, path: str) -> None:
+        self._dialling = asyncio.get_running_loop().create_task(self._open(path))
+
+    async def _open(self, path: str) -> None:
+        """Dial, and tell what came of it; that it is open is told by `on_ws_connected`."""
+        try:
+            async with asyncio.timeout(self._rules.dial_patience.total_seconds()):
+                await ws_connect(lambda: self, self._host.url + path, **self._how())
+        except WSInvalidStatusError as refused:
+            status = int(refused.response.status) if refused.response else 0
+            self._tell_refused(status)
+        except (OSError, WSError, ValueError) as error:
+            # A time-out and a certificate that is not believed are both an OSError.
+            log.info("web messaging: %s", type(error).__name__)
+            self._tell_closed(None, "")
+
+    def _how(self) -> dict[str, Any]:
+        host = self._host
+        name = {} if host.tls_name is None else {"server_hostname": host.tls_name}
+        return {
+            **name,
+            "ssl_context": host.tls,
+            "extra_headers": [("Host", host.host_header), ("Origin", self._origin)],
+            "max_redirects": 0,
+            "max_frame_size": self._rules.max_genesys_bytes,
+            "websocket_handshake_timeout": self._rules.dial_patience.total_seconds(),
+            "logger_name": quiet,
+            "read_buffer_init_size": READ_BUFFER_BYTES,
+            "use_aiofastnet": False,
+        }
+
+    # What picows tells
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """The upgrade was granted, perhaps after we have given up."""
+        self._transport = transport
+        self._dialling = None
+        if self._given_up:
+            self._say_goodbye(transport, PROTOCOL_BROKEN)
+            return
+        if self._paused:
+            self.read(wanted=False)
+        self._owner.genesys_opened()
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take one frame."""
+        kind = frame.msg_type
+        if kind == CLOSE:
+            self._answer_close(transport, frame)
+        elif self._given_up or self._told:
+            return
+        elif kind == TEXT and frame.fin and self._parts is None:
+            self._owner.genesys_sent(frame.get_payload_as_bytes())
+        elif kind in (TEXT, CONTINUATION):
+            self._piece(frame)
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """The connection is gone."""
+        del transport
+        if self._closing is not None:
+            self._closing.cancel()
+        self._tell_closed(None, "")
+
+    def pause_writing(self) -> None:
+        """Genesys reads slowly. What it is sent is bounded by what may be without an echo."""
+
+    def resume_writing(self) -> None:
+        """Genesys reads again."""
+
+    def _piece(self, frame: WSFrame) -> None:
+        parts = self._parts
+        if (parts is None) is (frame.msg_type == CONTINUATION):
+            self._break_off(PROTOCOL_BROKEN)
+            return
+        if parts is None:
+            parts = self._parts = bytearray()
+        if len(parts) + frame.payload_size > self._rules.max_genesys_bytes:
+            self._break_off(TOO_BIG)
+            return
+        parts += frame.get_payload_as_memoryview()
+        if frame.fin:
+            self._parts = None
+            self._owner.genesys_sent(bytes(parts))
+
+    def _answer_close(self, transport: WSTransport, frame: WSFrame) -> None:
+        code = int(frame.get_close_code())  # type: ignore[call-overload]  # it is an IntEnum
+        transport.send_close(close_code(code))
+        transport.disconnect()
+        self._cut_later(transport)
+        self._tell_closed(None if code == NO_CODE else code, frame.get_close_reason() or "")
+
+    def _break_off(self, code: int) -> None:
+        self._parts = None
+        if self._transport is not None:
+            self._say_goodbye(self._transport, code)
+        self._tell_closed(code, "")
+
+    def _say_goodbye(self, transport: WSTransport, code: int) -> None:
+        transport.send_close(close_code(code))
+        # A socket that nobody reads hears neither an answer nor an end.
+        transport.underlying_transport.resume_reading()
+        self._cut_later(transport)
+
+    def _cut_later(self, transport: WSTransport) -> None:
+        if self._closing is None:
+            patience = self._rules.close_patience.total_seconds()
+            below = transport.underlying_transport
+            self._closing = asyncio.get_running_loop().call_later(patience, below.abort)
+
+    def _tell_refused(self, status: int) -> None:
+        if not self._told and not self._given_up:
+            self._told = True
+            self._owner.genesys_refused(status)
+
+    def _tell_closed(self, code: int | None, reason: str) -> None:
+        if not self._told and not self._given_up:
+            self._told = True
+            self._owner.genesys_closed(code, reason)

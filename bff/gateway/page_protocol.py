@@ -1,0 +1,61 @@
+"""picows' protocol with two more eyes: who is calling, and when it gave a connection up."""
+
+from collections.abc import Callable
+from typing import Any
+
+from picows import WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its stubs
+
+from bff.gateway.wire_words import READ_BUFFER_BYTES, quiet
+
+Answerer = Callable[[WSUpgradeRequest, str], WSUpgradeResponseWithListener]
+"""Answers an upgrade from an address."""
+
+HANDSHAKE_S = 10.0
+
+
+class PageProtocol(WSProtocol):
+    """One TCP connection. `picows.ws_create_server` makes the plain one.
+
+    After a fault in what it read, picows closes and goes on collecting: of a frame of 100 MB,
+    whatever arrives until the connection is gone. Here nothing more is read.
+    """
+
+    __slots__ = ("_answer", "_peer")
+
+    def __init__(self, answer: Answerer, *, max_frame_bytes: int) -> None:
+        super().__init__(
+            host_port=None,
+            ws_path=None,
+            is_client_side=False,
+            ws_listener_factory=self._answered,
+            logger=quiet,
+            disconnect_on_exception=True,
+            websocket_handshake_timeout=HANDSHAKE_S,
+            # Pinging is ours: picows has a task for it in each connection.
+            enable_auto_ping=False,
+            auto_ping_idle_timeout=0,
+            auto_ping_reply_timeout=0,
+            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+            enable_auto_pong=True,
+            max_frame_size=max_frame_bytes,
+            extra_headers=None,
+            read_buffer_init_size=READ_BUFFER_BYTES,
+        )
+        self._answer = answer
+        self._peer = ""
+
+    def connection_made(self, transport: Any) -> None:
+        """Remember who is calling."""
+        peer = transport.get_extra_info("peername")
+        self._peer = str(peer[0]) if peer else ""
+        super().connection_made(transport)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what was read; stop reading if it was wrong."""
+        WSProtocol.buffer_updated(self, nbytes)
+        if self.transport.is_close_frame_sent and self.listener is not None:
+            self.listener.broken_off()
+
+    def _answered(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        return self._answer(request, self._peer)
