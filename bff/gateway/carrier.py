@@ -64,12 +64,6 @@ class Carrier:
         self.page.read(wanted=self._relay.reading)
         self._settle()
 
-    def cut(self) -> None:
-        """The process leaves now."""
-        if not self.page.finished:
-            self.page.cut()
-        self.hang_up(GOING_AWAY)
-
     # relay_hands.Hands
 
     def to_page(self, text: bytes) -> None:
@@ -84,7 +78,13 @@ class Carrier:
     def dial(self, path: str, *, after: timedelta) -> None:
         """Open a socket to Genesys in a while."""
         crowd = self._crowd
-        link = MessagingLink(self, crowd.messaging, origin=self._origin, rules=crowd.house.rules)
+        link = MessagingLink(
+            self,
+            crowd.messaging,
+            origin=self._origin,
+            rules=crowd.house.rules,
+            where=crowd.links,
+        )
         if self._link is not None:
             self._link.hang_up(GOING_AWAY)
         self._link = link
@@ -220,9 +220,12 @@ class Carrier:
                 return
             self._timer.cancel()
         self._wakes_at = wakes_at
-        self._timer = self._loop.call_later(nap, self._woken)
+        self._timer = self._loop.call_later(nap, self.wake)
 
-    def _woken(self) -> None:
+    def wake(self) -> None:
+        """Look at the clock, and at the page's patience."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = None
         self._wakes_at = _LONG_AFTER
         if self._over:

@@ -7,13 +7,15 @@ from contextlib import suppress
 from typing import Final
 
 from bff.gateway.carrier import Carrier
-from bff.gateway.messaging_link import MessagingHost
+from bff.gateway.messaging_link import MessagingHost, MessagingLink
 from bff.guests.guest_house import GuestHouse
 from bff.guests.guest_tasks import Answer, EndGuest, FetchHistory, FetchJwt, OpenGuest, Task
 from bff.guests.relay_hands import Visitor
 from bff.signin.session_news import NewsDesk
 
 THREADS: Final = 16
+GLANCE_S: Final = 1.0
+TURNED_S: Final = 1.0
 
 
 class Crowd:
@@ -27,6 +29,7 @@ class Crowd:
         self.loop = loop
         self.messaging = MessagingHost.at(house.messaging_url)
         self.leaving = False
+        self.links: set[MessagingLink] = set()
         self._carriers: set[Carrier] = set()
         self._nobody = asyncio.Event()
         self._nobody.set()
@@ -34,6 +37,8 @@ class Crowd:
         self._opening = _threads("guest-opening")
         self._at_genesys = _threads("guest-genesys")
         self._at_store = _threads("guest-store")
+        self._clocks_apart = self._apart()
+        self._glance = loop.call_later(GLANCE_S, self._glance_at_clock)
 
     def __len__(self) -> int:
         return len(self._carriers)
@@ -79,12 +84,25 @@ class Crowd:
         return True
 
     def close(self) -> None:
-        """Cut off whoever is left, and let the threads go."""
+        """Cut off Genesys, and let the threads go."""
         self.leaving = True
-        for carrier in list(self._carriers):
-            carrier.cut()
+        self._glance.cancel()
+        for link in list(self.links):
+            link.cut()
         for pool in (self._opening, self._at_genesys, self._at_store):
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _glance_at_clock(self) -> None:
+        """Wake everybody if the machine's clock was set: their timers run on the loop's."""
+        apart = self._apart()
+        if abs(apart - self._clocks_apart) > TURNED_S:
+            for carrier in list(self._carriers):
+                carrier.wake()
+        self._clocks_apart = apart
+        self._glance = self.loop.call_later(GLANCE_S, self._glance_at_clock)
+
+    def _apart(self) -> float:
+        return self.house.plan.clock.now().timestamp() - self.loop.time()
 
     def _pool(self, task: Task) -> ThreadPoolExecutor:
         match task:

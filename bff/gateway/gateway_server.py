@@ -22,6 +22,8 @@ from bff.signin.session_news import NewsDesk
 log = logging.getLogger(__name__)
 
 GRACE: Final = timedelta(seconds=10)
+LAST_WORDS: Final = timedelta(milliseconds=500)
+GLANCE_S: Final = 0.01
 BACKLOG: Final = 1024
 SOCKETS_OF_A_PAGE: Final = 2
 OTHER_FILES: Final = 256
@@ -48,6 +50,7 @@ class Gateway:
         self._plan = plan
         self._told_to_go = asyncio.Event()
         self._server: asyncio.AbstractServer | None = None
+        self._pages: set[PageProtocol] = set()
         self.crowd = Crowd(plan.house, plan.news, loop=asyncio.get_running_loop())
 
     async def listen(self) -> int:
@@ -58,7 +61,7 @@ class Gateway:
         door = PageDoor(self.crowd, plan.rules, plan.entropy)
         limit = plan.house.rules.max_frame_bytes
         self._server = server = await loop.create_server(
-            lambda: PageProtocol(door.answer, max_frame_bytes=limit),
+            lambda: PageProtocol(door.answer, self._pages, max_frame_bytes=limit),
             plan.host,
             plan.port,
             backlog=BACKLOG,
@@ -69,7 +72,7 @@ class Gateway:
     def go(self) -> None:
         """Ask it to go; asked twice, it goes at once."""
         if self._told_to_go.is_set():
-            self.crowd.close()
+            self._cut()
         self._told_to_go.set()
 
     async def serve(self) -> None:
@@ -80,9 +83,20 @@ class Gateway:
         self.crowd.drain()
         if not await self.crowd.emptied(patience=self._plan.grace.total_seconds()):
             log.warning("%d connections were cut off after the grace", len(self.crowd))
+        await self._sockets_are_gone(LAST_WORDS)
+        self._cut()
+        await self._sockets_are_gone(LAST_WORDS)
+
+    def _cut(self) -> None:
+        for page in list(self._pages):
+            page.cut()
         self.crowd.close()
-        # What was cut off is reported by the loop in its next round.
-        await self.crowd.emptied(patience=1)
+
+    async def _sockets_are_gone(self, patience: timedelta) -> None:
+        """Closing takes a round trip, and the loop must not end before its sockets."""
+        until = self.crowd.loop.time() + patience.total_seconds()
+        while (self._pages or self.crowd.links) and self.crowd.loop.time() < until:
+            await asyncio.sleep(GLANCE_S)
 
 
 def run_gateway(plan: GatewayPlan, *, ready: Callable[[int], None]) -> None:

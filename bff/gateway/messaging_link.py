@@ -5,22 +5,17 @@ import logging
 import ssl
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from picows import (
-    WSError,
-    WSFrame,
-    WSInvalidStatusError,
-    WSListener,
-    WSTransport,
-    ws_connect,
-)
+from picows import WSError, WSFrame, WSInvalidStatusError, WSListener, WSTransport
+from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its stubs
 
 from bff.adapters.http_client import dial_address, is_loopback_name
 from bff.gateway.wire_words import (
     CLOSE,
     CONTINUATION,
+    GOING_AWAY,
     NO_CODE,
     PROTOCOL_BROKEN,
     READ_BUFFER_BYTES,
@@ -54,7 +49,8 @@ class LinkOwner(Protocol):
 class MessagingHost:
     """Where web messaging is, worked out once for all sockets."""
 
-    url: str
+    address: str
+    port: int
     host_header: str
     tls: ssl.SSLContext | None
     tls_name: str | None
@@ -67,11 +63,9 @@ class MessagingHost:
         secure = parts.scheme == "wss"
         if not name or not (secure or (parts.scheme == "ws" and is_loopback_name(name))):
             raise ValueError("web messaging is dialled by wss:, and in the clear on loopback only")
-        address = dial_address(name)
-        address = f"[{address}]" if ":" in address else address
-        port = f":{parts.port}" if parts.port else ""
         return cls(
-            url=f"{parts.scheme}://{address}{port}",
+            address=dial_address(name),
+            port=parts.port or (443 if secure else 80),
             host_header=parts.netloc,
             # One for all: each would read the machine's certificates again, and keep them.
             tls=ssl.create_default_context() if secure else None,
@@ -80,7 +74,10 @@ class MessagingHost:
 
 
 class MessagingLink(WSListener):
-    """One attempt to reach Genesys, and the connection that comes of it."""
+    """One attempt to reach Genesys, and the connection that comes of it.
+
+    It is in the set `where` while there is a socket of it.
+    """
 
     __slots__ = (
         "_closing",
@@ -94,12 +91,20 @@ class MessagingLink(WSListener):
         "_rules",
         "_told",
         "_transport",
+        "_where",
     )
 
     def __init__(
-        self, owner: LinkOwner, host: MessagingHost, *, origin: str, rules: SocketRules
+        self,
+        owner: LinkOwner,
+        host: MessagingHost,
+        *,
+        origin: str,
+        rules: SocketRules,
+        where: set["MessagingLink"],
     ) -> None:
         self._owner = owner
+        self._where = where
         self._host = host
         self._origin = origin
         self._rules = rules
@@ -131,6 +136,12 @@ class MessagingLink(WSListener):
         elif self._dialling is not None:
             self._dialling.cancel()
 
+    def cut(self) -> None:
+        """Hang up without a word; the process leaves."""
+        self.hang_up(GOING_AWAY)
+        if self._transport is not None:
+            self._transport.underlying_transport.abort()
+
     def read(self, *, wanted: bool) -> None:
         """Read what Genesys sends, or leave it in TCP for the while."""
         self._paused = not wanted
@@ -142,34 +153,59 @@ class MessagingLink(WSListener):
 
     def _dial_now(self, path: str) -> None:
         self._dialling = asyncio.get_running_loop().create_task(self._open(path))
+        self._where.add(self)
 
     async def _open(self, path: str) -> None:
         """Dial, and tell what came of it; that it is open is told by `on_ws_connected`."""
         try:
             async with asyncio.timeout(self._rules.dial_patience.total_seconds()):
-                await ws_connect(lambda: self, self._host.url + path, **self._how())
+                await self._reach(self._protocol(path))
         except WSInvalidStatusError as refused:
             status = int(refused.response.status) if refused.response else 0
             self._tell_refused(status)
-        except (OSError, WSError, ValueError) as error:
+        except (OSError, WSError) as error:
             # A time-out and a certificate that is not believed are both an OSError.
             log.info("web messaging: %s", type(error).__name__)
             self._tell_closed(None, "")
+        finally:
+            if self._transport is None:
+                self._where.discard(self)
 
-    def _how(self) -> dict[str, Any]:
+    async def _reach(self, protocol: WSProtocol) -> None:
         host = self._host
-        name = {} if host.tls_name is None else {"server_hostname": host.tls_name}
-        return {
-            **name,
-            "ssl_context": host.tls,
-            "extra_headers": [("Host", host.host_header), ("Origin", self._origin)],
-            "max_redirects": 0,
-            "max_frame_size": self._rules.max_genesys_bytes,
-            "websocket_handshake_timeout": self._rules.dial_patience.total_seconds(),
-            "logger_name": quiet,
-            "read_buffer_init_size": READ_BUFFER_BYTES,
-            "use_aiofastnet": False,
-        }
+        await asyncio.get_running_loop().create_connection(
+            lambda: protocol,
+            host.address,
+            host.port,
+            ssl=host.tls,
+            server_hostname=host.tls_name,
+        )
+        try:
+            await protocol.wait_until_handshake_complete()
+        except BaseException:
+            # Also if nobody wants it any more: else it would stay until somebody answers.
+            protocol.transport.underlying_transport.abort()
+            raise
+
+    def _protocol(self, path: str) -> WSProtocol:
+        """Return what `picows.ws_connect` makes, without its redirects, proxies and time-outs."""
+        return WSProtocol(
+            host_port=self._host.host_header,
+            ws_path=path,
+            is_client_side=True,
+            ws_listener_factory=lambda: self,
+            logger=quiet,
+            disconnect_on_exception=True,
+            websocket_handshake_timeout=None,
+            enable_auto_ping=False,
+            auto_ping_idle_timeout=0,
+            auto_ping_reply_timeout=0,
+            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+            enable_auto_pong=True,
+            max_frame_size=self._rules.max_genesys_bytes,
+            extra_headers=[("Origin", self._origin)],
+            read_buffer_init_size=READ_BUFFER_BYTES,
+        )
 
     # What picows tells
 
@@ -199,6 +235,7 @@ class MessagingLink(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """The connection is gone."""
         del transport
+        self._where.discard(self)
         if self._closing is not None:
             self._closing.cancel()
         self._tell_closed(None, "")

@@ -15,15 +15,17 @@ HANDSHAKE_S = 10.0
 
 
 class PageProtocol(WSProtocol):
-    """One TCP connection. `picows.ws_create_server` makes the plain one.
+    """One TCP connection, in the set `here` while it lasts. `ws_create_server` makes plain ones.
 
     After a fault in what it read, picows closes and goes on collecting: of a frame of 100 MB,
     whatever arrives until the connection is gone. Here nothing more is read.
     """
 
-    __slots__ = ("_answer", "_peer")
+    __slots__ = ("_answer", "_here", "_peer")
 
-    def __init__(self, answer: Answerer, *, max_frame_bytes: int) -> None:
+    def __init__(
+        self, answer: Answerer, here: set["PageProtocol"], *, max_frame_bytes: int
+    ) -> None:
         super().__init__(
             host_port=None,
             ws_path=None,
@@ -43,13 +45,24 @@ class PageProtocol(WSProtocol):
             read_buffer_init_size=READ_BUFFER_BYTES,
         )
         self._answer = answer
+        self._here = here
         self._peer = ""
 
     def connection_made(self, transport: Any) -> None:
         """Remember who is calling."""
         peer = transport.get_extra_info("peername")
         self._peer = str(peer[0]) if peer else ""
+        self._here.add(self)
         super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget it."""
+        self._here.discard(self)
+        super().connection_lost(exc)
+
+    def cut(self) -> None:
+        """Hang up without a word."""
+        self.transport.underlying_transport.abort()
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read; stop reading if it was wrong."""
