@@ -21,6 +21,11 @@ ORDERS: Final = (
     ("FT-20418", "Ribbed wool socks, two pairs", "Delivered", "3 October"),
     ("FT-19877", "Cedar blocks, box of twelve", "Delivered", "14 August"),
 )
+TOPICS: Final = (
+    ("Where is my order?", "Where is my order?"),
+    ("Send something back", "How do I return a blanket?"),
+    ("Washing wool", "How do I wash it?"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,7 @@ class BrandSettings:
 
 
 def create_brand_site(settings: BrandSettings) -> Flask:
-    """Return the shop: `/` and `/orders` with our plugin, `/naive` with the forum's."""
+    """Return the shop: our plugin, the forum's at `/naive`, a chat of our own at `/support`."""
     app = Flask(
         "brand",
         template_folder=str(templates_folder() / "simulator"),
@@ -56,8 +61,23 @@ def create_brand_site(settings: BrandSettings) -> Flask:
     def orders() -> ResponseReturnValue:
         return page("brand_orders.html", orders=ORDERS)
 
+    @app.get("/support")
+    def support() -> ResponseReturnValue:
+        # A page without the Messenger can be as strict as a page can be.
+        policy = {"Content-Security-Policy": _strict(settings.bff_url)}
+        return page("brand_support.html", topics=TOPICS), policy
+
     @app.get("/naive")
     def naive() -> ResponseReturnValue:
         return page("brand_product.html", colours=COLOURS, facts=FACTS, plugin="naive")
 
     return app
+
+
+def _strict(bff_url: str) -> str:
+    socket_url = "ws" + bff_url.removeprefix("http")
+    return (
+        f"default-src 'none'; script-src 'self' {bff_url}; connect-src {bff_url} {socket_url}; "
+        "style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
