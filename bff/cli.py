@@ -1,4 +1,4 @@
-"""The command `messenger-bff`: serve, demo, check, sessions, keys."""
+"""The command `messenger-bff`: serve, gateway, demo, check, sessions, keys."""
 
 import argparse
 import logging
@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the service")
     serve.add_argument("--workers", type=int, help="processes; more than one needs Redis")
     serve.set_defaults(command=_serve)
+    gateway = commands.add_parser("gateway", help="carry guest sockets, beside `serve`")
+    gateway.add_argument("--host", help="address to listen on")
+    gateway.add_argument("--port", help="port to listen on")
+    gateway.set_defaults(command=_gateway)
     demo = commands.add_parser("demo", help="run everything on this machine, with stand-ins")
     demo.add_argument("--fast", action="store_true", help="JWT of 10 s, access token of 20 s")
     demo.add_argument("--check", action="store_true", help="drive it headless; exit 0 or 1")
@@ -120,6 +124,17 @@ def _serve(options: argparse.Namespace) -> int:
         flush=True,
     )
     ProductionServer(settings).run()
+    return 0
+
+
+def _gateway(options: argparse.Namespace) -> int:
+    from bff.gateway_command import serve_guests  # noqa: PLC0415 - see the top
+
+    chosen = {"BFF_GATEWAY_HOST": options.host, "BFF_GATEWAY_PORT": options.port}
+    over = {name: value for name, value in chosen.items() if value is not None}
+    settings = _settings(options, over)
+    logging.getLogger().setLevel(settings.log_level)
+    serve_guests(settings)
     return 0
 
 

@@ -166,10 +166,11 @@ class MessagingLink(WSListener):
         except (OSError, WSError) as error:
             # A time-out and a certificate that is not believed are both an OSError.
             log.info("web messaging: %s", type(error).__name__)
-            self._tell_closed(None, "")
         finally:
             if self._transport is None:
+                # Also without any error: a hang-up instead of an answer is none for picows.
                 self._where.discard(self)
+                self._tell_closed(None, "")
 
     async def _reach(self, protocol: WSProtocol) -> None:
         host = self._host
