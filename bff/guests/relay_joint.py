@@ -109,7 +109,7 @@ class RelayJoint:
         self._page_here = False
         # A session that has ended is being closed there, which is more than a drain.
         if self._upstream is not None and self._conversation.stage is not PageStage.OVER:
-            self._hear(self._upstream.drain())
+            self._hear(self._upstream.finish())
 
     # What the page's side wants done
 

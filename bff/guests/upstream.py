@@ -20,7 +20,7 @@ from bff.guests.upstream_news import (
     LeaveReason,
 )
 from bff.guests.upstream_policy import MIN_BETWEEN_HEALTH_CHECKS
-from bff.guests.upstream_state import Stage
+from bff.guests.upstream_state import DEAF, LIVE, OVER, Stage
 from bff.guests.upstream_timers import Timer
 from bff.guests.upstream_traffic import UpstreamTraffic
 
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _COME_BACK_LATER: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _TURNED_AWAY: Final = timedelta(seconds=1)
+_PONG: Final = Timer.PONG
+_RENEW: Final = Timer.RENEW
 
 
 class Upstream(UpstreamTraffic):
@@ -95,13 +97,15 @@ class Upstream(UpstreamTraffic):
         """Genesys sent a frame."""
         self._now = self._clock.now()
         state = self._state
-        if state.stage in {Stage.IDLE, Stage.DIALLING, Stage.OVER}:
+        if state.stage in DEAF:
             return []
         state.last_heard = self._now
-        state.timers.drop(Timer.PONG)
+        state.timers.drop(_PONG)
         frame = read_frame(text)
         if frame is None:
             log.info("upstream: a frame of %d bytes that cannot be read", len(text))
+        elif frame.name == "StructuredMessage":
+            self._heard(frame)
         else:
             self._take(frame)
         return self._told()
@@ -113,7 +117,7 @@ class Upstream(UpstreamTraffic):
         read = read_payload(payload, tracing_id)
         if read is None:
             self._fail(tracing_id, FailureCode.MALFORMED)
-        elif state.stage is Stage.OVER or state.ending:
+        elif state.stage is OVER or state.ending:
             self._fail(tracing_id, FailureCode.SESSION_OVER)
         elif state.draining:
             self._fail(tracing_id, FailureCode.NOT_REACHED, retry_after=_TURNED_AWAY)
@@ -181,6 +185,20 @@ class Upstream(UpstreamTraffic):
                 self._leave(LeaveReason.DRAINED)
         return self._told()
 
+    def finish(self) -> list[Action]:
+        """Nobody listens any more: stop once everything that was accepted has its fate.
+
+        Unlike `drain` this has time: for the session to be opened, or for Genesys to come back.
+        """
+        self._now = self._clock.now()
+        state = self._state
+        if state.stage is not Stage.OVER and not state.finishing and not state.draining:
+            state.finishing = True
+            state.timers.set(Timer.DRAIN, self._now + state.policy.finish_patience)
+            if not len(state.outbox):
+                self._leave(LeaveReason.DRAINED)
+        return self._told()
+
     def tick(self) -> list[Action]:
         """Look at the clock."""
         self._now = self._clock.now()
@@ -227,23 +245,24 @@ class Upstream(UpstreamTraffic):
     def _told(self) -> list[Action]:
         """Do what has become possible, and hand over what there is to do and to tell."""
         state = self._state
-        if state.stage is Stage.LIVE:
-            if state.outbox.has_waiting:
+        if state.stage is LIVE:
+            if state.outbox.to_write:
                 self._flow()
             self._watch_echoes()
-            self._finish()
+            if not state.outbox.in_flight:
+                self._finish()
         told, state.told = state.told, []
         return told
 
     def _finish(self) -> None:
         """Once nothing is in flight: end, leave or renew the connection, if that is wanted."""
         state = self._state
-        if state.outbox.in_flight or (state.recovery is not None and state.recovery.blocking):
+        if state.recovery is not None and state.recovery.blocking:
             return
         if state.ending and not len(state.outbox) and not state.close_id:
             state.close_id = self._new_id()
             self._write(state.requests.close_session(state.close_id))
-        elif state.draining and not len(state.outbox):
+        elif (state.draining or state.finishing) and not len(state.outbox):
             self._leave(LeaveReason.DRAINED)
         elif self._wants_renewal and not state.close_id:
             self._renew_connection()
@@ -252,6 +271,6 @@ class Upstream(UpstreamTraffic):
     def _wants_renewal(self) -> bool:
         """Say whether the connection is due, and idle or so old that it must not wait."""
         state = self._state
-        if state.timers.is_set(Timer.RENEW) or state.connected_at is None or state.stepping_up:
+        if state.timers.is_set(_RENEW) or state.connected_at is None or state.stepping_up:
             return False
         return self._is_old or not len(state.outbox)

@@ -50,7 +50,8 @@ class UpstreamPolicy:
     history_patience: timedelta = timedelta(seconds=20)
 
     end_patience: timedelta = timedelta(seconds=10)
-    drain_patience: timedelta = timedelta(seconds=10)
+    drain_patience: timedelta = timedelta(seconds=5)  # a server has 10 s to stop
+    finish_patience: timedelta = timedelta(seconds=60)
 
     def __post_init__(self) -> None:
         """Refuse what would break Genesys' limits."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from bff.guests.upstream_frames import Requests
 from bff.guests.upstream_memory import UpstreamMemory
@@ -23,6 +24,12 @@ class Stage(StrEnum):
     CONFIGURING = "configuring"
     LIVE = "live"
     OVER = "over"
+
+
+# A member of an enum is looked up slowly (Python 3.11), and these are asked for with each message.
+LIVE: Final = Stage.LIVE
+OVER: Final = Stage.OVER
+DEAF: Final = frozenset({Stage.IDLE, Stage.DIALLING, Stage.OVER})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,10 +56,12 @@ class UpstreamState:
     paused: bool = False
     ending: bool = False
     draining: bool = False
+    finishing: bool = False
 
     lost_at: datetime | None = None
     connected_at: datetime | None = None
     last_heard: datetime | None = None
+    echo_awaited_since: datetime | None = None
     sign_on: SignOn = field(default_factory=lambda: SignOn(authenticated=False))
     recovery: Recovery | None = None
     # What had been told when the connection was lost, until the history has closed the gap.

@@ -7,7 +7,7 @@ import pytest
 from guest_shell import Shell, ShellRig, running_shell
 
 
-@pytest.fixture(params=[Shell.FLASK], ids=lambda shell: shell.value)
+@pytest.fixture(params=list(Shell), ids=lambda shell: shell.value)
 def shell(request: pytest.FixtureRequest) -> Shell:
     chosen: Shell = request.param
     return chosen

@@ -2,7 +2,9 @@
 
 import json
 import queue
+import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -83,7 +85,7 @@ class GuestPage:
 
     def vanish(self) -> None:
         """Be gone without a word, as with a lost network."""
-        self.socket.socket.close()
+        self.socket.socket.shutdown(socket.SHUT_RDWR)
         self._reader.join(DEADLINE_S)
 
     def send(self, frame: bytes) -> None:
@@ -122,6 +124,13 @@ class GuestPage:
             frame = self.next()
             if (frame.get("body") or {}).get("text") == text:
                 return frame
+
+    def until_all(self, *wanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Skip frames until each of these has been met, in whatever order."""
+        missing = list(wanted)
+        while missing:
+            frame = self.next()
+            missing = [one for one in missing if not one(frame)]
 
     def until_closed(self) -> tuple[int | None, str | None]:
         """Wait until the server has closed; return its code and reason."""

@@ -1,20 +1,26 @@
 """Both shells of the guest socket, each with everything around it, turned by the same hands."""
 
+import asyncio
+import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import uvloop
 from flask import Flask
 from guest_page import GuestPage, Jar
 from redis_server import RedisServer
 
 from bff.adapters.system import SystemClock, SystemEntropy
 from bff.app import create_app
+from bff.gateway.gateway_server import Gateway, GatewayPlan
 from bff.guests.guest_house import GuestHouse, SocketRules
+from bff.guests.guest_upgrade import UpgradeRules
 from bff.ports import TokenSet
 from bff.settings import Settings
 from bff.signin.records import Person, SessionToken
@@ -55,7 +61,7 @@ class ShellRig:
     services: Services
     clock: SystemClock
     url: str
-    drain: Callable[[], None] = field(repr=False)
+    drain: Callable[[], object] = field(repr=False)
     redis: RedisServer | None = None
 
     @property
@@ -187,6 +193,38 @@ def _turned(services: Services, rules: SocketRules | None, plan: dict[str, Any])
 
 
 @contextmanager
-def _gateway(_: Services) -> Iterator[tuple[int, Callable[[], None]]]:
-    raise NotImplementedError
-    yield
+def _gateway(services: Services) -> Iterator[tuple[int, Callable[[], object]]]:
+    """Run a gateway on a loop of its own thread."""
+    assert services.guests is not None
+    site = services.site
+    plan = GatewayPlan(
+        house=services.guests,
+        news=services.news,
+        entropy=services.entropy,
+        rules=UpgradeRules(origins=frozenset({site.public_url, *site.allowed_origins})),
+        host=LOOPBACK,
+        port=0,
+    )
+    there: queue.SimpleQueue[tuple[int, Callable[[], object]]] = queue.SimpleQueue()
+
+    async def serve() -> None:
+        gateway, loop = Gateway(plan), asyncio.get_running_loop()
+        port = await gateway.listen()
+        there.put((port, partial(loop.call_soon_threadsafe, gateway.go)))
+        await gateway.serve()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    port, go = there.get(timeout=DEADLINE_S)
+    try:
+        yield port, go
+    finally:
+        if thread.is_alive():
+            with suppress(RuntimeError):
+                go()
+        thread.join(2 * DEADLINE_S)
+        assert not thread.is_alive(), "the gateway does not stop"
