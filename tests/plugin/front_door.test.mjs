@@ -222,6 +222,48 @@ test('a tab of its own keeps its own redirect count', async () => {
   }
 });
 
+/** A page on which `import()` does what a test says. */
+async function openImporting(imports) {
+  const world = createWorld();
+  const { window } = createWindow(world);
+  const module = { exports: {} };
+  window.imports = (url) => imports(url, window);
+  new Function('module', source.replace('await import(', 'await root.imports('))(module);
+  module.exports.boot(window, scriptOf(world.bff));
+  await world.clock.advance(1_000);
+  return { ...world, window };
+}
+
+const install = (window) => (window.MessengerGuest = { open: (...words) => ({ opened: words }) });
+
+test('a guest chat is loaded when it is asked for, once, from the server of the script', async () => {
+  const loaded = [];
+  const page = await openImporting(async (url, window) => void (loaded.push(url), install(window)));
+  assert.deepEqual(loaded, [], 'not before');
+  const chat = await page.window.MessengerAuth.openGuestChat({ resume: true });
+  assert.deepEqual(chat.opened, [page.bff.base, { resume: true }]);
+  await page.window.MessengerAuth.openGuestChat();
+  assert.deepEqual(loaded, [`${page.bff.base}/static/messenger-guest.js?1`]);
+});
+
+test('a page that brings the script for guests itself has it loaded by nobody else', async () => {
+  const page = await openImporting(() => assert.fail('loaded again'));
+  install(page.window);
+  assert.ok(await page.window.MessengerAuth.openGuestChat());
+});
+
+test('a script that could not be loaded is asked for again, at an address that did not fail', async () => {
+  const asked = [];
+  const page = await openImporting(async (url, window) => {
+    asked.push(url);
+    if (asked.length === 1) throw new TypeError('error loading dynamically imported module');
+    install(window);
+  });
+  await assert.rejects(page.window.MessengerAuth.openGuestChat(), TypeError);
+  assert.ok(await page.window.MessengerAuth.openGuestChat());
+  assert.equal(new Set(asked).size, 2);
+});
+
 test('the manual names every state, reason, code and member', () => {
   const manual = readFileSync(new URL('../../docs/plugin.md', import.meta.url), 'utf8');
   const told = [...source.matchAll(/tell\('([a-z-]+)'(?:, '([a-z_]+)')?/g)];
@@ -229,6 +271,6 @@ test('the manual names every state, reason, code and member', () => {
   const codes = [...source.matchAll(/^ {2}([a-z_]+): '[A-Z]/gm)].map(([, code]) => code);
   assert.equal(codes.length, 8);
   const renewals = [...source.matchAll(/(?:move|arm)\('([a-z-]+)'/g)].map(([, name]) => name);
-  const wanted = [...told.map(([, state]) => state), ...codes, ...renewals, 'loading', 'retry()', 'dispose()', 'signOut()', 'signIn()', 'status()'];
+  const wanted = [...told.map(([, state]) => state), ...codes, ...renewals, 'loading', 'openGuestChat(options)', 'retry()', 'dispose()', 'signOut()', 'signIn()', 'status()'];
   for (const word of wanted) assert.ok(manual.includes('`' + word), word);
 });

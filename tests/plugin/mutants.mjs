@@ -111,6 +111,9 @@ const pluginDefects = {
     ['listeners cannot be taken off', 'root.addEventListener(EVENT, filtered, off);', 'root.addEventListener(EVENT, filtered);'],
     ['dispose leaves the timers', '    renewal.reset();\n    [watch', '    [watch'],
     ['the deployment of the tag is ignored', "settings.deployment || page.snippetDeployment() || ''", "page.snippetDeployment() || ''"],
+    ['each guest chat loads its script', "if (!root.MessengerGuest) await import", 'await import'],
+    ['a script that failed stays failed', "?' + ++tries)", "?' + tries)"],
+    ['the guest chat is told nothing', 'root.MessengerGuest.open(base, options)', 'root.MessengerGuest.open(base)'],
     ['the configuration is not heard', 'learnDeployment(data.snippetConfig?.deploymentId || data.deploymentConfig?.id)', 'void data'],
   ],
 };
