@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Final, Literal, TypeGuard
+from typing import Any, Final, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -15,6 +15,7 @@ from msgspec import Raw, Struct, field
 
 MAX_FRAME_BYTES: Final = 512 * 1024
 MAX_MARK_CHARS: Final = 128
+INBOUND: Final = "Inbound"
 OVERHEAD_BYTES: Final = 256
 # The id that the vendor's own clients use for the health check.
 HEALTH_CHECK_ID: Final = "SGVhbHRoQ2hlY2tNZXNzYWdlSWQ="
@@ -85,15 +86,16 @@ class Said(Struct, rename="camel"):
     @property
     def is_inbound(self) -> bool:
         """Say whether the guest said it."""
-        return self.direction == "Inbound"
+        return self.direction == INBOUND
 
     @property
     def keys(self) -> list[str]:
         """Return the names of the message: live ones have two, the history may know one."""
         keys = []
-        if self.channel is not None and _is_name(self.channel.message_id):
-            keys.append(self.channel.message_id)
-        if _is_name(self.id):
+        channel_id = self.channel.message_id if self.channel else None
+        if channel_id and len(channel_id) <= MAX_MARK_CHARS:
+            keys.append(channel_id)
+        if self.id and len(self.id) <= MAX_MARK_CHARS:
             keys.append(self.id)
         return keys
 
@@ -244,13 +246,9 @@ def mark_in(metadata: Mapping[str, Any] | None) -> str | None:
         return None
     for name in (MARK, "id"):
         value = metadata.get(name)
-        if _is_name(value):
+        if isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS:
             return value
     return None
-
-
-def _is_name(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= MAX_MARK_CHARS
 
 
 class Payload(Struct, frozen=True):
@@ -259,16 +257,13 @@ class Payload(Struct, frozen=True):
     message: bytes
     mark: str
     text: str | None
+    # How much memory it takes: the text is kept to compare it with the history.
+    size: int
     is_event: bool = False
     is_typing: bool = False
 
     def __repr__(self) -> str:
         return f"Payload({len(self.message)} bytes)"
-
-    @property
-    def size(self) -> int:
-        """Return how much memory it takes; the text is kept to compare it with the history."""
-        return len(self.message) + (4 * len(self.text) if self.text else 0) + OVERHEAD_BYTES
 
 
 def read_payload(payload: bytes | str | Mapping[str, Any], tracing_id: str) -> Payload | None:
@@ -278,7 +273,9 @@ def read_payload(payload: bytes | str | Mapping[str, Any], tracing_id: str) -> P
     try:
         plain = _read_plain(payload)
         mark = plain.metadata[MARK] = mark_in(plain.metadata) or tracing_id
-        return Payload(message=_spell(plain), mark=mark, text=plain.text)
+        message = _spell(plain)
+        size = len(message) + 4 * len(plain.text) + OVERHEAD_BYTES
+        return Payload(message, mark, plain.text, size)
     except _UNREADABLE:
         return _read_any(payload, tracing_id)
 
@@ -301,6 +298,7 @@ def _read_any(payload: bytes | str | Mapping[str, Any], tracing_id: str) -> Payl
         message=message,
         mark=own or tracing_id,
         text=said.text,
+        size=len(message) + 4 * len(said.text or "") + OVERHEAD_BYTES,
         is_event=is_event,
         is_typing="Typing" in kinds,
     )

@@ -41,12 +41,12 @@ class UpstreamMemory:
 
     def note(self, said: Said) -> bool:
         """Remember a message; say whether it was known already. The oldest are forgotten."""
-        self.latest += 1
-        places = self._keys
+        places, latest = self._keys, self.latest + 1
+        self.latest = latest
         known = False
         for key in said.keys:
             known = known or key in places
-            places[key] = self.latest
+            places[key] = latest
         while len(places) > MAX_KEYS:
             del places[next(iter(places))]
         mark = said.mark if said.is_inbound else None

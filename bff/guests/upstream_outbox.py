@@ -17,7 +17,7 @@ MAX_NAMES: Final = 8
 SECOND: Final = timedelta(seconds=1, milliseconds=200)
 MINUTE: Final = timedelta(minutes=1)
 NOTHING: Final = timedelta(0)
-# A window is tidied now and then, not for each message.
+# Times are tidied away now and then, not for each message.
 SPARE: Final = 16
 
 
@@ -29,12 +29,17 @@ class Place(StrEnum):
     UNSURE = "unsure"
 
 
+# A member of an enum is looked up slowly (Python 3.11), and these are wanted for each message.
+_WAITING: Final = Place.WAITING
+_WRITTEN: Final = Place.WRITTEN
+
+
 class Item(Struct, kw_only=True):
     """One accepted message. `names` are the tracing ids that want to hear of it."""
 
     payload: Payload
     names: list[str]
-    place: Place = Place.WAITING
+    place: Place = _WAITING
     tries: int = 0
     written_at: datetime | None = None
     # The last thing that had been heard from Genesys when this was written.
@@ -57,15 +62,16 @@ class Fate:
 class Outbox:
     """Keeps every accepted message until its fate is known, in the order in which it came."""
 
-    __slots__ = ("_by_mark", "_bytes", "_in_flight", "_items", "_policy", "_waiting")
+    __slots__ = ("_by_mark", "_bytes", "_items", "_policy", "in_flight", "to_write")
 
     def __init__(self, policy: UpstreamPolicy) -> None:
         self._policy = policy
         self._items: dict[str, Item] = {}
         self._by_mark: dict[str, Item] = {}
         self._bytes = 0
-        self._in_flight = 0
-        self._waiting = 0
+        # How many were written on this connection and not echoed yet; how many wait to be written.
+        self.in_flight = 0
+        self.to_write = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -77,27 +83,14 @@ class Outbox:
         return iter(list(self._items.values()))
 
     @property
-    def in_flight(self) -> int:
-        """How many were written on this connection and not echoed yet."""
-        return self._in_flight
-
-    @property
-    def has_waiting(self) -> bool:
-        """Say whether anything is still to be written."""
-        return self._waiting > 0
-
-    @property
     def waiting_bytes(self) -> int:
         """How much memory the messages take."""
         return self._bytes
 
-    def has_room(self, payload: Payload) -> bool:
-        """Say whether one more may be accepted."""
-        fits = self._bytes + payload.size <= self._policy.max_waiting_bytes
-        return fits and len(self._items) < self._policy.max_waiting
-
-    def joins(self, payload: Payload, tracing_id: str) -> bool:
-        """Let a message that is here already be known by one more name, if it is here."""
+    def has_already(self, payload: Payload, tracing_id: str) -> bool:
+        """Say whether a message is here already; it is known by one more name then."""
+        if tracing_id in self._items:
+            return True
         item = self._by_mark.get(payload.mark)
         if item is None or payload.is_event:
             return False
@@ -105,21 +98,25 @@ class Outbox:
             item.names.append(tracing_id)
         return True
 
-    def put(self, payload: Payload, tracing_id: str) -> None:
-        """Accept a message."""
+    def put(self, payload: Payload, tracing_id: str) -> bool:
+        """Accept a message, if there is room; say whether there was."""
+        policy, size = self._policy, self._bytes + payload.size
+        if size > policy.max_waiting_bytes or len(self._items) >= policy.max_waiting:
+            return False
         item = Item(payload=payload, names=[tracing_id])
         self._items[tracing_id] = item
         if not payload.is_event:
             self._by_mark[payload.mark] = item
-        self._bytes += payload.size
-        self._waiting += 1
+        self._bytes = size
+        self.to_write += 1
+        return True
 
     def next_waiting(self) -> Item | None:
         """Return the oldest that may be written, if there is one and there is room in flight."""
-        if not self._waiting or self._in_flight >= self._policy.max_in_flight:
+        if not self.to_write or self.in_flight >= self._policy.max_in_flight:
             return None
         for item in self._items.values():
-            if item.place is Place.WAITING:
+            if item.place is _WAITING:
                 return item
         return None
 
@@ -128,12 +125,12 @@ class Outbox:
         if item.payload.is_event:
             self._drop(item)
             return
-        item.place = Place.WRITTEN
-        self._waiting -= 1
+        item.place = _WRITTEN
+        self.to_write -= 1
         item.tries += 1
         item.written_at = at
         item.seen_before = seen
-        self._in_flight += 1
+        self.in_flight += 1
 
     def find(self, tracing_id: str | None, said: Said | None = None) -> Item | None:
         """Return the message behind an echo: by its tracing id, else by its own mark."""
@@ -151,9 +148,9 @@ class Outbox:
     def connection_lost(self) -> None:
         """What was written and not echoed may have been heard or not."""
         for item in self._items.values():
-            if item.place is Place.WRITTEN:
+            if item.place is _WRITTEN:
                 item.place = Place.UNSURE
-        self._in_flight = 0
+        self.in_flight = 0
 
     def unsure(self) -> list[Item]:
         """Return those of which nobody knows."""
@@ -162,8 +159,8 @@ class Outbox:
     def not_heard(self, item: Item) -> list[Fate]:
         """Let a message that was not heard go out again, unless that was tried often enough."""
         if item.tries < self._policy.tries_of_a_message:
-            item.place = Place.WAITING
-            self._waiting += 1
+            item.place = _WAITING
+            self.to_write += 1
             return []
         return self.give_up(item, FailureCode.NOT_REACHED)
 
@@ -175,72 +172,41 @@ class Outbox:
         """Empty the box: what never went out has `code`, of the rest nobody knows."""
         fates = []
         for item in self:
-            waits = item.place is Place.WAITING
+            waits = item.place is _WAITING
             fates += self.give_up(item, code if waits else FailureCode.OUTCOME_UNKNOWN)
         return fates
 
     def oldest_written(self) -> datetime | None:
         """Return since when an echo is awaited."""
-        if not self._in_flight:
+        if not self.in_flight:
             return None
         for item in self._items.values():
-            if item.place is Place.WRITTEN:
+            if item.place is _WRITTEN:
                 return item.written_at
         return None
 
     def _drop(self, item: Item) -> None:
-        if self._items.pop(item.tracing_id, None) is None:
+        if self._items.pop(item.names[0], None) is None:
             return
         payload = item.payload
         self._bytes -= payload.size
         if self._by_mark.get(payload.mark) is item:
             del self._by_mark[payload.mark]
-        if item.place is Place.WRITTEN:
-            self._in_flight -= 1
-        elif item.place is Place.WAITING:
-            self._waiting -= 1
-
-
-class _Window:
-    """At most so many in any time of this width. An idle one takes hardly any memory."""
-
-    __slots__ = ("_most", "_times", "_width")
-
-    def __init__(self, most: int, width: timedelta) -> None:
-        self._most = most
-        self._width = width
-        self._times: list[datetime] = []
-
-    def wait(self, now: datetime) -> timedelta:
-        """Return how long until there is room."""
-        times = self._times
-        if len(times) < self._most:
-            return NOTHING
-        # When it is full, the oldest that still counts decides.
-        since = now - times[-self._most]
-        # A clock that was set back must not stop us: nothing is counted from the future.
-        return self._width - since if NOTHING <= since < self._width else NOTHING
-
-    def count(self, now: datetime) -> None:
-        """Count one more."""
-        times = self._times
-        times.append(now)
-        if len(times) > self._most + SPARE:
-            del times[: -self._most]
-
-    def clear(self) -> None:
-        """Begin anew."""
-        self._times.clear()
+        if item.place is _WRITTEN:
+            self.in_flight -= 1
+        elif item.place is _WAITING:
+            self.to_write -= 1
 
 
 class WritePace:
     """Genesys' limits as its client sees them: requests of a connection, messages of a session."""
 
-    __slots__ = ("_messages", "_not_before", "_requests")
+    __slots__ = ("_messages", "_not_before", "_policy", "_requests")
 
     def __init__(self, policy: UpstreamPolicy) -> None:
-        self._requests = _Window(policy.requests_a_minute, MINUTE)
-        self._messages = _Window(policy.messages_a_second, SECOND)
+        self._policy = policy
+        self._requests: list[datetime] = []
+        self._messages: list[datetime] = []
         self._not_before: datetime | None = None
 
     def new_connection(self) -> None:
@@ -253,13 +219,29 @@ class WritePace:
 
     def wait(self, now: datetime) -> timedelta | None:
         """Return how long until a message may be written, or None for now."""
-        longest = max(self._requests.wait(now), self._messages.wait(now))
+        longest = NOTHING
+        if len(self._requests) >= self._policy.requests_a_minute:
+            longest = _left(self._requests[-self._policy.requests_a_minute], MINUTE, now)
+        if len(self._messages) >= self._policy.messages_a_second:
+            oldest = self._messages[-self._policy.messages_a_second]
+            longest = max(longest, _left(oldest, SECOND, now))
         if self._not_before is not None:
             longest = max(longest, self._not_before - now)
         return longest if longest > NOTHING else None
 
     def count(self, now: datetime, *, message: bool = False) -> None:
-        """Count what is written."""
-        self._requests.count(now)
+        """Count what is written. Only as many are remembered as a window may have."""
+        self._requests.append(now)
+        if len(self._requests) > self._policy.requests_a_minute + SPARE:
+            del self._requests[: -self._policy.requests_a_minute]
         if message:
-            self._messages.count(now)
+            self._messages.append(now)
+            if len(self._messages) > self._policy.messages_a_second + SPARE:
+                del self._messages[: -self._policy.messages_a_second]
+
+
+def _left(oldest: datetime, window: timedelta, now: datetime) -> timedelta:
+    """Return how long until the oldest that fills a window has left it."""
+    since = now - oldest
+    # A clock that was set back must not stop us: nothing is counted from the future.
+    return window - since if NOTHING <= since < window else NOTHING

@@ -6,6 +6,7 @@ from typing import Final
 
 from bff.guests.upstream_frames import (
     HEALTH_CHECK_ID,
+    INBOUND,
     Code,
     Envelope,
     HistoryPage,
@@ -28,7 +29,7 @@ from bff.guests.upstream_news import (
 )
 from bff.guests.upstream_outbox import Item
 from bff.guests.upstream_recovery import Recovery, RecoveryStage
-from bff.guests.upstream_state import Stage
+from bff.guests.upstream_state import LIVE, Stage
 from bff.guests.upstream_timers import Timer
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,10 @@ class UpstreamTraffic(UpstreamLink):
             self._tell(Delivered(tracing_id=tracing_id))
         elif payload.is_typing:
             self._write_typing(payload, tracing_id)
-        elif tracing_id in state.outbox or state.outbox.joins(payload, tracing_id):
+        elif state.outbox.has_already(payload, tracing_id):
             return
-        elif not state.outbox.has_room(payload):
+        elif not state.outbox.put(payload, tracing_id):
             self._fail(tracing_id, FailureCode.TOO_MANY_WAITING, retry_after=TRY_AGAIN)
-        else:
-            state.outbox.put(payload, tracing_id)
 
     def _write_typing(self, payload: Payload, tracing_id: str) -> None:
         # That somebody typed a while ago is no news: it never waits.
@@ -71,10 +70,10 @@ class UpstreamTraffic(UpstreamLink):
 
     def _flow(self) -> None:
         """Write what may be written now."""
-        state = self._state
+        state, outbox = self._state, self._state.outbox
         if not self._may_write:
             return
-        while (item := state.outbox.next_waiting()) is not None:
+        while outbox.to_write and (item := outbox.next_waiting()) is not None:
             wait = state.pace.wait(self._now)
             if wait is not None:
                 state.timers.set(Timer.PACE, self._now + wait)
@@ -82,11 +81,11 @@ class UpstreamTraffic(UpstreamLink):
             self._write_item(item)
 
     def _write_item(self, item: Item) -> None:
-        state = self._state
-        if item.payload.is_event:
-            self._write_event(item.payload, item.tracing_id)
+        state, payload = self._state, item.payload
+        if payload.is_event:
+            self._write_event(payload, item.tracing_id)
         else:
-            frame = state.requests.message(item.tracing_id, item.payload.message)
+            frame = state.requests.message(item.names[0], payload.message)
             self._write(frame, message=True)
         state.outbox.written(item, at=self._now, seen=state.memory.latest)
 
@@ -94,18 +93,21 @@ class UpstreamTraffic(UpstreamLink):
     def _may_write(self) -> bool:
         state = self._state
         blocked = state.recovery is not None and state.recovery.blocking
-        return state.stage is Stage.LIVE and not blocked and not self._is_old
+        return state.stage is LIVE and not blocked and not self._is_old
 
     @property
     def _is_old(self) -> bool:
         """Say whether the connection is so old that it is only waited for the last echoes."""
         state = self._state
         born = state.connected_at
-        return born is not None and self._now >= born + state.policy.renew_at_the_latest
+        return born is not None and self._now - born >= state.policy.renew_at_the_latest
 
     def _watch_echoes(self) -> None:
         state = self._state
         oldest = state.outbox.oldest_written()
+        if oldest is state.echo_awaited_since:
+            return
+        state.echo_awaited_since = oldest
         if oldest is None:
             state.timers.drop(Timer.ECHO)
         else:
@@ -121,8 +123,6 @@ class UpstreamTraffic(UpstreamLink):
     def _take(self, frame: Envelope) -> None:
         """Act on one frame of Genesys."""
         match frame.name:
-            case "StructuredMessage":
-                self._heard(frame)
             case "SessionResponse":
                 self._session_answered(frame)
             case "string" | "ErrorMessage" | "TooManyRequestsErrorMessage" | "GenerateUrlError":
@@ -150,13 +150,13 @@ class UpstreamTraffic(UpstreamLink):
         if said is None:
             log.info("upstream: a message that cannot be read")
             return
-        item = state.outbox.find(frame.tracing_id, said) if said.is_inbound else None
+        item = state.outbox.find(frame.tracing_id, said) if said.direction == INBOUND else None
         known = state.memory.note(said)
         if item is not None:
             self._delivered(item, bytes(frame.body))
         elif not known:
             self._tell(Event(body=bytes(frame.body)))
-        if said.ends_conversation:
+        if said.events and said.ends_conversation:
             self._end(EndReason.ENDED if state.ending else EndReason.CONVERSATION_OVER)
 
     def _delivered(self, item: Item, body: bytes) -> None:
