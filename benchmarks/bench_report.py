@@ -54,7 +54,7 @@ class Report:
         self._costs[shape, connections] = costs
         first = next(iter(costs.values()))
         self._say(f"**{shape}, {connections} connections** (CPU in ms for each 1000 frames)", "")
-        self._say("| server | CPU | × Node | frames/s | p50 ms | p99 ms | core busy | generator |")
+        self._say("| server | CPU | x Node | frames/s | p50 ms | p99 ms | core busy | generator |")
         self._say("|---|---|---|---|---|---|---|---|")
         for name, cost in costs.items():
             self._say(
@@ -103,7 +103,7 @@ class Report:
         reached = times <= wanted if most else times >= wanted
         sign = "≤" if most else "≥"
         word = "reached" if reached else "not reached"
-        self._say(f"| {goal} | {sign} {wanted} × | {times:.2f} × | {word} |")
+        self._say(f"| {goal} | {sign} {wanted} x | {times:.2f} x | {word} |")
 
     def _say(self, *lines: str) -> None:
         for line in lines:
