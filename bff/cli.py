@@ -205,7 +205,7 @@ def _keys_list(options: argparse.Namespace) -> int:
     from bff.operator_tables import key_table  # noqa: PLC0415 - see the top
 
     here = _services(options)
-    print(key_table(here.key_ring, here.signing_keys))
+    print(key_table(here.key_ring, here.signing_keys, here.session_ids))
     here.close()
     return 0
 
@@ -214,6 +214,8 @@ def _keys_rotate(options: argparse.Namespace) -> int:
     here = _services(options)
     here.key_ring.rotate()
     here.signing_keys.rotate()
+    if here.session_ids is not None:
+        here.session_ids.rotate()
     here.close()
     return _keys_list(options)
 

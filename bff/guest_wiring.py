@@ -6,6 +6,7 @@ from typing import Final
 from bff.adapters.genesys_cloud import GenesysCloud, PlatformRegistration
 from bff.adapters.genesys_tokens import GenesysTokens
 from bff.broker.provider import Broker
+from bff.crypto.keyring import KeyRing
 from bff.errors import SettingsError
 from bff.guests.either_scheme import EitherScheme
 from bff.guests.frame_keys import PageKeys
@@ -50,15 +51,34 @@ def held_tokens(settings: Settings, foundation: Foundation, broker: Broker) -> H
     return None if doors is None else HeldTokens(foundation, codes=broker, doors=doors)
 
 
+def session_ids(settings: Settings, foundation: Foundation) -> KeyRing | None:
+    """Return the ring that seals the ids of guest sessions, if there are any."""
+    if settings.genesys_deployment_id is None:
+        return None
+    return session_id_ring(
+        foundation.store,
+        master_keys=settings.master_keys,
+        clock=foundation.clock,
+        entropy=foundation.entropy,
+        rotate_after=settings.session_id_key_lifecycle,
+        lifetime=settings.guest_lifetime,
+    )
+
+
 def guest_house(
-    settings: Settings, foundation: Foundation, *, book: SessionBook, tokens: HeldTokens | None
+    settings: Settings,
+    foundation: Foundation,
+    *,
+    book: SessionBook,
+    tokens: HeldTokens | None,
+    ring: KeyRing | None,
 ) -> GuestHouse | None:
     """Return what the shells of the guest socket need, or None if it is not switched on."""
     doors = _doors(settings, foundation)
-    if settings.genesys_deployment_id is None or doors is None or tokens is None:
+    if settings.genesys_deployment_id is None or doors is None or tokens is None or ring is None:
         return None
     desk = GuestDesk(
-        bindings=_bindings(settings, foundation),
+        bindings=GuestBindings(foundation, session_ids=ring, lifetime=settings.guest_lifetime),
         provisioning=provisioning(settings, foundation),
         limits=GuestLimits(
             foundation.store,
@@ -120,18 +140,6 @@ def _doors(settings: Settings, foundation: Foundation) -> GenesysTokens | None:
         origin=settings.allowed_origins[0],
         clock=foundation.clock,
     )
-
-
-def _bindings(settings: Settings, foundation: Foundation) -> GuestBindings:
-    ring = session_id_ring(
-        foundation.store,
-        master_keys=settings.master_keys,
-        clock=foundation.clock,
-        entropy=foundation.entropy,
-        rotate_after=settings.session_id_key_lifecycle,
-        lifetime=settings.guest_lifetime,
-    )
-    return GuestBindings(foundation, session_ids=ring, lifetime=settings.guest_lifetime)
 
 
 def _scheme(settings: Settings, entropy: Entropy) -> Scheme:

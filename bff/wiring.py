@@ -13,7 +13,7 @@ from bff.broker.provider import Broker, BrokerClient, Principal
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
-from bff.guest_wiring import guest_house, held_tokens
+from bff.guest_wiring import guest_house, held_tokens, session_ids
 from bff.ports import Clock, Demands, Entropy, Foundation, Store
 from bff.setting_checks import decoded_key
 from bff.settings import ProviderSettings, Settings
@@ -114,6 +114,7 @@ def build(
     signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
     broker = _broker(settings, foundation, Witness(book, vault), signing_keys)
     held = held_tokens(settings, foundation, broker)
+    guest_ring = session_ids(settings, foundation)
 
     def close() -> None:
         news.close()
@@ -148,7 +149,8 @@ def build(
         key_ring=ring,
         signing_keys=signing_keys,
         providers=providers,
-        guests=guest_house(settings, foundation, book=book, tokens=held),
+        guests=guest_house(settings, foundation, book=book, tokens=held, ring=guest_ring),
+        session_ids=guest_ring,
         close=close,
     )
 

@@ -53,6 +53,7 @@ class Services:
     signing_keys: SigningKeys
     providers: Mapping[str, IdentityProvider]
     guests: GuestHouse | None = None
+    session_ids: KeyRing | None = None
     close: Callable[[], None]
 
 

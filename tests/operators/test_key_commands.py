@@ -109,3 +109,14 @@ def test_a_lost_master_key_is_told_and_nothing_is_replaced(
     assert "Traceback" not in done.err
     assert all(key not in done.err for key in (OLD, NEW))
     assert site.command("keys", "list").out == ring
+
+
+def test_where_there_are_chats_their_keys_are_listed_and_rotated_too(site: Site) -> None:
+    chats = site.with_settings(BFF_GENESYS_DEPLOYMENT_ID="5b3c7d2e-1111-4222-8333-444455556666")
+    before = chats.command("keys", "rotate")
+
+    after = chats.command("keys", "rotate")
+
+    assert after.code == 0
+    assert in_state(before, "chat", "sealing")[0] in in_state(after, "chat", "opening")
+    assert in_state(after, "chat", "sealing") != in_state(before, "chat", "sealing")

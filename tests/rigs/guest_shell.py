@@ -162,7 +162,8 @@ def running_shell(
         app = later.app = create_app(services)
         running.callback(_finished, app)
         if shell is Shell.FLASK:
-            port, drain = served.port, lambda: guest_socket.drain(app)
+            port = served.port
+            drain: Callable[[], object] = partial(guest_socket.drain, app)
         else:
             port, drain = running.enter_context(_gateway(services))
         yield ShellRig(
