@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -53,6 +53,10 @@ class GatewayRig:
         return not self.thread.is_alive()
 
 
+Raise = Callable[..., AbstractContextManager[GatewayRig]]
+"""Runs a gateway; what may be said about it is in the fixture of this name."""
+
+
 @contextmanager
 def running_gateway(
     house: GuestHouse,
@@ -60,6 +64,7 @@ def running_gateway(
     rules: UpgradeRules,
     *,
     grace: timedelta = timedelta(seconds=5),
+    port: int = 0,
 ) -> Iterator[GatewayRig]:
     """Run one while the block lasts."""
     plan = GatewayPlan(
@@ -68,7 +73,7 @@ def running_gateway(
         entropy=SystemEntropy(),
         rules=rules,
         host="127.0.0.1",
-        port=0,
+        port=port,
         grace=grace,
     )
     started: Future[tuple[int, asyncio.AbstractEventLoop, Gateway]] = Future()
