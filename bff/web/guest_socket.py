@@ -145,10 +145,12 @@ def _opened(admission: Admission) -> FramedSocket:
 
 
 def _carry(page: FramedSocket, admission: Admission) -> None:
+    """Carry a guest session over a WebSocket (docs/guest-socket.md)."""
     lines, here = _lines(), services()
     lines.carry(PageLine(lines.house, page, admission.visitor, here.news))
 
 
 def _no_upgrade() -> ResponseReturnValue:
+    """Say that this address wants an upgrade."""
     _lines()
     raise RequestRefusedError("guest socket: no Upgrade to websocket")
