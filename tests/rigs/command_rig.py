@@ -44,7 +44,7 @@ def run_command(*arguments: str, folder: Path, env: Mapping[str, str]) -> Outcom
     """Run one command to its end."""
     done = subprocess.run(
         [*COMMAND, *arguments],
-        env=_bare(env),
+        env=bare(env),
         cwd=folder,
         capture_output=True,
         text=True,
@@ -121,7 +121,7 @@ def serving(site: Site, *arguments: str, name: str = "serve") -> Iterator[Servin
         log_file.open("wb") as stderr,
         subprocess.Popen(
             [*COMMAND, "serve", *arguments],
-            env=_bare(site.env),
+            env=bare(site.env),
             cwd=site.folder,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
@@ -164,7 +164,7 @@ def changed(env: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str
     return {name: value for name, value in {**env, **changes}.items() if value}
 
 
-def _bare(env: Mapping[str, str]) -> dict[str, str]:
+def bare(env: Mapping[str, str]) -> dict[str, str]:
     """Nothing of this process but what finds programs. Every warning is written down."""
     kept: dict[str, Any] = {
         name: os.environ[name]  # noqa: TID251 - a child's own
