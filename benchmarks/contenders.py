@@ -41,6 +41,8 @@ class Scene:
     redis_url: str
     cores: Cores
     secret: str = field(repr=False)
+    # The same for all of ours: they share a store, as the processes of one service do.
+    master_key: str = field(repr=False)
     certificate: Path
     upstream_port: int = 0
 
@@ -103,7 +105,7 @@ def _settings(scene: Scene) -> Mapping[str, str]:
         "BFF_ALLOWED_ORIGINS": ORIGIN,
         # Each page has an address of its own: the limit of new sessions stays as it is.
         "BFF_TRUSTED_PROXIES": "1",
-        "BFF_MASTER_KEY": entropy.token(),
+        "BFF_MASTER_KEY": scene.master_key,
         "BFF_PAIRWISE_SALT": entropy.token(),
         "BFF_PROVIDERS__MAIN__ISSUER": "https://login.example.com",
         "BFF_PROVIDERS__MAIN__CLIENT_ID": "benchmark",

@@ -84,11 +84,13 @@ def surroundings(shape: Shape, cores: Cores) -> Iterator[tuple[Bench, Scene, Seq
         redis = bench.redis(redis_port, core=cores.others)
         encrypted = ["--certificate", str(certificate)] if shape is Shape.PROXY_TLS else []
         upstream = bench.python("echo_upstream.py", *encrypted, core=cores.others)
+        entropy = SystemEntropy()
         scene = Scene(
             shape=shape,
             redis_url=f"redis://{LOOPBACK}:{redis_port}/0",
             cores=cores,
-            secret=SystemEntropy().token(),
+            secret=entropy.token(),
+            master_key=entropy.token(),
             certificate=certificate,
             upstream_port=upstream.port(),
         )
