@@ -91,8 +91,8 @@ class PageSocket(WSListener):
     def send(self, text: bytes) -> None:
         """Send one text message; after a close it goes nowhere."""
         if len(text) > COPIED_AT_ONCE:
-            # picows would keep a view of its header until the loop writes, and write the next
-            # header over it. Whatever begins with room for a header is copied.
+            # If the page reads slowly, picows keeps a view of its header for later, and writes the
+            # next header over it. What comes with room for a header is copied.
             whole = bytearray(HEADER_ROOM) + text
             self._transport.send_reuse_external_bytearray(TEXT, whole, HEADER_ROOM)
         else:
