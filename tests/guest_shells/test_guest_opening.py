@@ -9,6 +9,8 @@ from guest_page import GUEST, Jar
 from guest_shell import Shell, ShellRig, running_shell
 from websockets.exceptions import InvalidStatus
 
+from bff.simulator.genesys_faults import Door, Fault
+
 
 def refusal(rig: ShellRig, **options: Any) -> tuple[int, str]:
     with pytest.raises(InvalidStatus) as refused:
@@ -123,3 +125,15 @@ def _has_room(rig: ShellRig) -> bool:
             return True
     except InvalidStatus:
         return False
+
+
+def test_a_gateway_in_front_of_genesys_makes_the_guest(shell: Shell, tmp_path: Path) -> None:
+    with running_shell(shell, tmp_path, BFF_GUEST_PROVISIONING="http") as rig:
+        rig.stage.genesys.faults.order(Door.GUESTS, Fault(status=403, message="no permission"))
+        with rig.page() as page:
+            page.send(page.keys.init())
+            assert page.next()["code"] == "service_unavailable"
+            page.open()
+            page.say("made elsewhere")
+            page.until("message_delivered", seq=1)
+        assert rig.stage.genesys.platform_tokens.counters.platform_tokens_given == 1
