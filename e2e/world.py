@@ -9,17 +9,16 @@ from typing import Any, Final, Protocol
 
 from certified_provider import CertifiedClient, CertifiedLifetimes, CertifiedProvider
 from playwright.sync_api import Browser, BrowserContext, Page
+from running_bff import RunningBff
+from support_page import SupportPage
 
 from bff.adapters.system import SystemClock, SystemEntropy
-from bff.app import create_app
 from bff.settings import Settings
 from bff.signin.records import BrowserSession
 from bff.simulator.provider_faults import Fault
-from bff.simulator.serving import Served
 from bff.simulator.shopper import Shopper
 from bff.simulator.stage import ForeignProvider, Stage, StagePlan, raised
 from bff.web.doorway import Services
-from bff.wiring import build
 
 JWT_LIFE: Final = timedelta(minutes=15)
 A_WEEK_S: Final = 7 * 86400
@@ -124,10 +123,18 @@ class World:
     """One journey's surroundings. The clock moves the servers and the browser together."""
 
     stage: Stage
-    services: Services
+    bff: RunningBff
     provider: ProviderHand
     context: BrowserContext = field(repr=False)
     clock: SystemClock = field(repr=False)
+
+    @property
+    def services(self) -> Services:
+        return self.bff.services
+
+    def chat(self) -> SupportPage:
+        """Return another tab of the same browser, with the shop's own chat open in it."""
+        return SupportPage(self.context.new_page(), self.stage.brand_url).visit()
 
     def tab(self) -> Shopper:
         """Return another tab of the same browser."""
@@ -156,6 +163,12 @@ class World:
         """Return what Genesys heard, and from whom."""
         heard: list[dict[str, Any]] = self.stage.genesys.report()["heard"]
         return heard
+
+    def conversations(self) -> int:
+        """Return how many sessions of Genesys somebody spoke in."""
+        genesys = self.stage.genesys
+        with genesys.lock:
+            return len({entry.session_id for entry in genesys.messaging.talk.heard})
 
     def counters(self) -> dict[str, int]:
         counters: dict[str, int] = self.stage.genesys.report()["counters"]
@@ -190,13 +203,10 @@ def world(browser: Browser, folder: Path, *, certified: bool, fake_time: bool) -
         stage = running.enter_context(raised(plan, clock=clock, entropy=entropy))
         store = f"sqlite:///{folder / 'store.sqlite3'}"
         settings = Settings.read({**stage.environment, "BFF_STORE_URL": store})
-        services = build(settings, clock=clock)
-        running.callback(services.close)
-        app = create_app(services)
-        running.enter_context(Served(app, host="auth.brand.localhost", port=stage.bff_port))
+        bff = running.enter_context(RunningBff(settings, clock=clock, port=stage.bff_port))
         context = browser.new_context()
         running.callback(context.close)
         if fake_time:
             context.clock.install()
         provider: ProviderHand = Certified(rig[0]) if certified else OwnProvider(stage)
-        yield World(stage=stage, services=services, provider=provider, context=context, clock=clock)
+        yield World(stage=stage, bff=bff, provider=provider, context=context, clock=clock)

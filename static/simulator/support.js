@@ -18,6 +18,7 @@
     ended: "You have ended this chat. Thank you for writing to us.",
     expired: "This chat has ended because nothing was said for a while.",
     signed_out: "You have signed out, so this chat has ended.",
+    logged_out: "You have signed out, so this chat has ended.",
     revoked: "You were signed out by our support team, so this chat has ended.",
     cleared: "This conversation was cleared.",
     displaced: "This chat is open in too many tabs. It goes on in the other ones.",
@@ -217,7 +218,7 @@
       ended,
       // Behind what was said before, which a page that was reloaded is told again first.
       authenticated: () => setTimeout(remark, SETTLE, "You are signed in now, and nothing is lost."),
-      error: ({ detail }) => detail.code === "unreachable" && notice(detail.message),
+      error: ({ detail }) => chat.state === "connecting" && notice(detail.message),
     };
     for (const [name, hear] of Object.entries(ears)) chat.addEventListener(name, hear);
     changed();
