@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import uvloop
 
+from bff.errors import SettingsError
 from bff.gateway.crowd import Crowd
 from bff.gateway.page_door import PageDoor
 from bff.gateway.page_protocol import PageProtocol
@@ -60,13 +61,17 @@ class Gateway:
         plan.news.start()
         door = PageDoor(self.crowd, plan.rules, plan.entropy)
         limit = plan.house.rules.max_frame_bytes
-        self._server = server = await loop.create_server(
-            lambda: PageProtocol(door.answer, self._pages, max_frame_bytes=limit),
-            plan.host,
-            plan.port,
-            backlog=BACKLOG,
-            reuse_port=plan.share_port and plan.port != 0,
-        )
+        try:
+            self._server = server = await loop.create_server(
+                lambda: PageProtocol(door.answer, self._pages, max_frame_bytes=limit),
+                plan.host,
+                plan.port,
+                backlog=BACKLOG,
+                reuse_port=plan.share_port and plan.port != 0,
+            )
+        except OSError as error:
+            where = f"BFF_GATEWAY_HOST and BFF_GATEWAY_PORT ({plan.host}, {plan.port})"
+            raise SettingsError(f"{where} cannot be listened on: {error.strerror}") from error
         return int(server.sockets[0].getsockname()[1])
 
     def go(self) -> None:
