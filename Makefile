@@ -10,8 +10,9 @@ FIT := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for one in python3 python3.11 python3.12 python3.13 python3.14; do \
   $$one -c '$(FIT)' 2>/dev/null && { echo $$one; break; }; done)
 DEMO ?=
+BENCH ?=
 
-.PHONY: help demo test e2e lint format wheel clean
+.PHONY: help demo test e2e lint format bench wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,11 +38,14 @@ format: $(VENV)/.tests ## Bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+bench: $(VENV)/.tests ## Frames for each CPU second beside the Node peer; BENCH=--quick
+	@$(BIN)/python benchmarks/frames_per_cpu.py $(BENCH)
+
 wheel: $(VENV)/.tests ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 clean: ## Remove what was built and installed here
-	rm -rf $(VENV) dist build e2e/artifacts tests/*/node_modules
+	rm -rf $(VENV) dist build e2e/artifacts tests/*/node_modules benchmarks/node_modules
 
 $(VENV)/.made:
 	@$(or $(PYTHON),false) -c '$(FIT)' 2>/dev/null \
@@ -54,7 +58,7 @@ $(VENV)/.runs: $(VENV)/.made pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-$(VENV)/.tests: $(VENV)/.made pyproject.toml tests/rigs/package-lock.json tests/plugin/package-lock.json .ci/install-test-parts
+$(VENV)/.tests: $(VENV)/.made pyproject.toml tests/rigs/package-lock.json tests/plugin/package-lock.json benchmarks/package-lock.json .ci/install-test-parts
 	@echo "Installing messenger-bff with everything for its tests into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,lint]'
 	@.ci/install-test-parts

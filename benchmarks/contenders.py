@@ -122,6 +122,9 @@ def _settings(scene: Scene) -> Mapping[str, str]:
 
 NODE: Final = Contender(name="Node", wire="peer", start=_peer(), path="/")
 CACHED: Final = Contender(name="Node, cached", wire="peer", start=_peer("--cached"), path="/")
+PIPELINED: Final = Contender(
+    name="Node, GETs pipelined", wire="peer", start=_peer("--pipelined"), path="/"
+)
 GATEWAY: Final = Contender(
     name="gateway, page keys", wire="page", start=_ours("gateway_under_load.py")
 )
@@ -135,7 +138,7 @@ FLASK: Final = Contender(
     most_connections=1_000,
 )
 BARE: Final = Contender(name="our core, bare shell", wire="page", start=_bare)
-CONTENDERS: Final = (NODE, CACHED, GATEWAY, GATEWAY_SHARED, FLASK, BARE)
+CONTENDERS: Final = (NODE, PIPELINED, CACHED, GATEWAY, GATEWAY_SHARED, FLASK, BARE)
 
 
 def throw_away_certificate(folder: Path) -> Path:

@@ -36,7 +36,6 @@ from contenders import (
 from bff.adapters.system import SystemEntropy
 from bff.simulator.stage import free_port
 
-FIRST_FRAMES: Final = 4_000
 FEWEST_FRAMES: Final = 10
 TO_BEGIN_WITH: Final = 20
 
@@ -51,6 +50,7 @@ class Effort:
     connections: tuple[int, ...] = (50, 500)
     shapes: tuple[Shape, ...] = tuple(Shape)
     idle: int = 5_000
+    first_frames: int = 4_000
     contenders: tuple[Contender, ...] = CONTENDERS
 
 
@@ -100,8 +100,8 @@ def surroundings(shape: Shape, cores: Cores) -> Iterator[tuple[Bench, Scene, Seq
 def started(bench: Bench, scene: Scene, contender: Contender) -> tuple[Running, dict[str, Any]]:
     """Start a server and its load; return also what the load is to open."""
     server = contender.start(bench, scene)
-    url = f"ws://{LOOPBACK}:{server.port()}{contender.path}"
     load = bench.python("load.py", core=scene.cores.others, pipe=True)
+    url = f"ws://{LOOPBACK}:{server.port()}{contender.path}"
     load.tell(scene.secret)
     proxied = scene.shape is not Shape.ECHO
     pages = {"url": url, "wire": contender.wire, "proxied": proxied, "origin": ORIGIN}
@@ -116,7 +116,7 @@ def compared(shape: Shape, connections: int, effort: Effort, cores: Cores) -> li
             running, pages = started(bench, scene, contender)
             running.load.ask(do="open", count=connections, **pages)
             everybody.append(running)
-        frames = {running.contender.name: FIRST_FRAMES for running in everybody}
+        frames = {running.contender.name: effort.first_frames for running in everybody}
         for number in range(effort.warm_up + effort.turns):
             for running in everybody:
                 name = running.contender.name

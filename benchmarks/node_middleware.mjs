@@ -1,11 +1,13 @@
 // The peer: a guest-session middleware on Node.js, our own writing, with the meaning of the
 // published one (docs/performance.md says which). One process, `ws` and `ioredis`.
 //
-//   node node_middleware.mjs --redis redis://127.0.0.1:6379/0 [--cached] [--upstream ws://… [--ca file]]
+//   node node_middleware.mjs --redis redis://127.0.0.1:6379/0 [--pipelined | --cached]
+//                            [--upstream ws://… [--ca file]]
 //
 // For each frame: JSON.parse, HMAC-SHA256 over token + session id, AES-256-GCM open of the session
 // id, one Redis GET, compare, answer. With `--cached` what the session id opens to is kept in the
-// process, so the GET and the AES are paid once for each session. With `--upstream` the frame goes
+// process, so the GET and the AES are paid once for each session. With `--pipelined` the GETs of one
+// turn of the loop travel together, which ioredis does when asked. With `--upstream` the frame goes
 // on as `onMessage` on a socket of its own for each page, and what comes back is handed to the page.
 //
 // Mended, because the published one would not work at all: its comparison was inverted (valid
@@ -13,7 +15,7 @@
 // not check (the body, its order, replays, limits) this one does not check either.
 //
 // Written to be fast where an honest author would be: permessage-deflate off, `bufferutil` for the
-// masking, one pipeline for the GETs of a turn, no copy of what is forwarded.
+// masking, what is forwarded is neither parsed nor copied.
 
 import { createCipheriv, createDecipheriv, createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -26,6 +28,7 @@ const { values: options } = parseArgs({
     redis: { type: 'string' },
     port: { type: 'string', default: '0' },
     cached: { type: 'boolean', default: false },
+    pipelined: { type: 'boolean', default: false },
     upstream: { type: 'string' },
     ca: { type: 'string' },
   },
@@ -39,7 +42,7 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const DEPLOYMENT = '7c4e1f0a-52d8-4d53-9a57-0d3f6f1b2c88';
 
-const redis = new Redis(options.redis, { enableAutoPipelining: true });
+const redis = new Redis(options.redis, { enableAutoPipelining: options.pipelined });
 const ca = options.ca && readFileSync(options.ca);
 /** Sealed session id → what a GET would give, and until when. */
 const known = new Map();
