@@ -3,6 +3,7 @@
 BffError
 ├── SettingsError             a setting is missing, weak or contradictory; no start
 ├── StoreDownError            the store did not answer in time; nothing was lost
+├── RecordsDownError          the database of the guest records did not answer; chats go on
 ├── BrokenSealError           a sealed value does not open: wrong key, wrong context or tampering
 ├── SignInRequiredError       there is no session, or it has ended
 ├── AttemptUnknownError       a sign-in came back that this browser did not start, or too late
@@ -62,6 +63,13 @@ class StoreDownError(BffError):
 
     code = "store_unavailable"
     message = "We cannot reach our session store. Nothing was lost; please try again."
+
+
+class RecordsDownError(BffError):
+    """The database of the guest records did not answer in time. Nothing is lost by it."""
+
+    code = "records_unavailable"
+    message = "We cannot reach our records. Nothing was lost; please try again."
 
 
 class BrokenSealError(BffError):

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.SettingsError: 500,
     errors.StoreDownError: 503,
+    errors.RecordsDownError: 503,
     errors.BrokenSealError: 400,
     errors.SignInRequiredError: 401,
     errors.AttemptUnknownError: 400,

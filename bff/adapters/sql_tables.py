@@ -1,0 +1,108 @@
+"""The tables of the guest records, on SQLite and PostgreSQL. Moments are µs since 1970, UTC.
+
+What is personal stands here sealed only, under a key that lies elsewhere; what is looked for
+stands here as a keyed fingerprint.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata: Final = MetaData()
+
+guests: Final = Table(
+    "guests",
+    metadata,
+    Column("guest_id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    # Keyed fingerprints, hex: of the device id, the person, the e-mail, the browser's secret.
+    Column("device", Text),
+    Column("person", Text),
+    Column("email", Text),
+    Column("browser", Text),
+    # Sealed under the guest's own key; the context is table, column and guest.
+    Column("email_sealed", LargeBinary),
+    Column("name_sealed", LargeBinary),
+    Column("fields_sealed", LargeBinary),
+    Column("session_sealed", LargeBinary),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("guests_by_device", "tenant", "device", "seen_at"),
+    Index("guests_by_person", "tenant", "person", "seen_at"),
+    Index("guests_by_email", "tenant", "email"),
+    Index("guests_by_age", "seen_at"),
+)
+
+audit_events: Final = Table(
+    "audit_events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", Text, nullable=False, unique=True),
+    Column("at", BigInteger, nullable=False),
+    Column("written_at", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("guest", Text),
+    Column("source_digest", Text),
+    Column("details", Text, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Index("audit_events_by_time", "at"),
+    Index("audit_events_by_guest", "guest", "seq"),
+)
+"""Never changed: triggers refuse it. `hash` covers every column before it and `previous`."""
+
+audit_sources: Final = Table(
+    "audit_sources",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+)
+"""From where it came, an address: may be pruned. The event holds a salted digest of it."""
+
+audit_heads: Final = Table(
+    "audit_heads",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("signed_at", BigInteger, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("request_id", Text, primary_key=True),
+    Column("guest", Text, nullable=False),
+    # Needed to finish after a crash; emptied when it is done.
+    Column("guest_id", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("done_at", BigInteger),
+)
+
+imports: Final = Table(
+    "imports",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_page", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("known", Integer, nullable=False),
+    Column("skipped", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
