@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import uvloop
+from picows import WSError
 
 from bff.errors import SettingsError
 from bff.gateway.crowd import Crowd
@@ -132,7 +133,11 @@ def _make_room_for_files(connections: int) -> None:
 
 
 def _write_down(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what nobody took; but a stranger who says nothing is no fault."""
-    if isinstance(context.get("exception"), TimeoutError) and "future" in context:
+    """Log what nobody took; but a stranger who says nothing, or breaks a frame, is no fault.
+
+    picows keeps such an exception for who waits for its connection, and nobody does. Genesys'
+    end may be one as well: some servers write an HTTP answer behind the last frame.
+    """
+    if isinstance(context.get("exception"), TimeoutError | WSError) and "future" in context:
         return
     loop.default_exception_handler(context)
