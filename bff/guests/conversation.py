@@ -69,6 +69,11 @@ POLICY_VIOLATION: Final = 1008
 EXTENSIONS_A_LIFETIME: Final = 12
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _SHORTLY: Final = timedelta(seconds=1)
+# A member of an enum is looked up slowly (Python 3.11), and these are asked for with each frame.
+_OPEN: Final = Stage.OPEN
+_CLOSED: Final = Stage.CLOSED
+_TYPING: Final = FrameKind.TYPING
+_MESSAGE: Final = FrameKind.MESSAGE
 
 _Ear: TypeAlias = Callable[[Any, Any], tuple[Act, ...]]
 
@@ -136,13 +141,11 @@ class Conversation:
 
     def receive(self, raw: bytes | bytearray | memoryview) -> tuple[Act, ...]:
         """Take one frame as it came from the page."""
-        if self.stage is Stage.CLOSED:
+        if self.stage is _CLOSED:
             return ()
         try:
             frame = parse(raw)
-            if isinstance(frame, Init):
-                return self._begin(frame)
-            return self._take(frame)
+            return self._begin(frame) if isinstance(frame, Init) else self._take(frame)
         except FrameRefusedError as refused:
             return self._refused(refused)
 
@@ -152,7 +155,7 @@ class Conversation:
 
     def hear(self, news: News) -> tuple[Act, ...]:
         """Take what the shell has to tell. What comes too late to matter says nothing."""
-        ears = self._EARS_IF_OPEN if self.stage is Stage.OPEN else self._EARS_BEFORE
+        ears = self._EARS_IF_OPEN if self.stage is _OPEN else self._EARS_BEFORE
         ear = ears.get(type(news))
         return () if ear is None else ear(self, news)
 
@@ -212,7 +215,7 @@ class Conversation:
         """Take a signed frame: from what costs least to what tells most."""
         now = self._clock.now()
         verifier = self._verifier
-        if verifier is None or self.stage is not Stage.OPEN:
+        if verifier is None or self.stage is not _OPEN:
             raise self._out_of_stage(frame.seq)
         if now >= self._expires_at:
             late = FrameRefusedError(FrameCode.SESSION_EXPIRED, seq=frame.seq)
@@ -271,7 +274,7 @@ class Conversation:
     def _admit(self, message: GuestMessage, seq: int, now: datetime) -> None:
         """Ask the limits. What cannot be counted just now waits, and is not lost."""
         typing = message.events is not None and message.is_typing
-        kind = FrameKind.TYPING if typing else FrameKind.MESSAGE
+        kind = _TYPING if typing else _MESSAGE
         try:
             wait = self._pace.admit(kind, now=now) if self._pace else None
         except BffError as error:

@@ -33,6 +33,8 @@ TYPING_EVERY: Final = timedelta(seconds=5)
 _SECOND: Final = timedelta(seconds=1)
 _MINUTE: Final = timedelta(minutes=1)
 _NO_TIME: Final = timedelta(0)
+# A member of an enum is looked up slowly (Python 3.11).
+_TYPING: Final = FrameKind.TYPING
 
 
 class SessionPace:
@@ -53,7 +55,7 @@ class SessionPace:
 
     def admit(self, kind: FrameKind, *, now: datetime) -> timedelta | None:
         """Return None for one more of `kind`, or how long to wait."""
-        if kind is FrameKind.TYPING:
+        if kind is _TYPING:
             return self._admit_typing(now)
         times, known = self._times, len(self._times)
         if known and now < times[-1]:

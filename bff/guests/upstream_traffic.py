@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 MAX_RECENT_EVENTS: Final = 16
 TRY_AGAIN: Final = timedelta(seconds=5)
+_ECHO: Final = Timer.ECHO
 
 
 class UpstreamTraffic(UpstreamLink):
@@ -109,9 +110,9 @@ class UpstreamTraffic(UpstreamLink):
             return
         state.echo_awaited_since = oldest
         if oldest is None:
-            state.timers.drop(Timer.ECHO)
+            state.timers.drop(_ECHO)
         else:
-            state.timers.set(Timer.ECHO, oldest + state.policy.echo_patience)
+            state.timers.set(_ECHO, oldest + state.policy.echo_patience)
 
     def _fail(
         self, tracing_id: str, code: FailureCode, *, retry_after: timedelta | None = None
