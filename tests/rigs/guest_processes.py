@@ -124,7 +124,7 @@ class GuestSite:
 
     def signed_in(self, person: str = "amira") -> tuple[WireBrowser, Jar]:
         """Sign in at `serve` through the provider; return the browser, and its cookies."""
-        browser = WireBrowser(self.stage.bff_url)
+        browser = WireBrowser(self.stage.bff_url, origin=self.stage.brand_url)
         browser.sign_in(person)
         return browser, Jar(dict(browser.cookies))
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from bff_rig import CSRF
+from bff_rig import BRAND, CSRF
 from provider_visitor import Visitor, plain_session
 
 from bff.web.cookies import SESSION
@@ -22,8 +22,9 @@ Event = tuple[str, dict[str, Any]]
 class WireBrowser:
     """Keeps Secure cookies on plain http, as real browsers do for *.localhost."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, origin: str = BRAND) -> None:
         self.url = url
+        self.origin = origin
         self.cookies: dict[str, str] = {}
         self.visitor = Visitor()
 
@@ -39,7 +40,7 @@ class WireBrowser:
         )
 
     def post(self, path: str, json: Any = None) -> requests.Response:
-        headers = {**CSRF, **self._cookie()}
+        headers = {**CSRF, "Origin": self.origin, **self._cookie()}
         with plain_session() as http:
             return self._keep(
                 http.post(self.url + path, json=json, headers=headers, timeout=TIMEOUT_S)
