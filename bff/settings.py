@@ -27,6 +27,7 @@ from pydantic_settings import (
 from bff.adapters.http_client import is_loopback_name
 from bff.errors import SettingsError
 from bff.guest_settings import GuestSettings
+from bff.record_settings import RecordSettings
 from bff.setting_checks import (
     NEW_KEY_HINT,
     Duration,
@@ -293,7 +294,7 @@ class ServiceSettings(BaseSettings):
         return tuple(decoded_key(text) for text in texts if text is not None)
 
 
-class Settings(GuestSettings, ServiceSettings):
+class Settings(RecordSettings, GuestSettings, ServiceSettings):
     """All settings. Secrets have no default."""
 
     @classmethod
