@@ -74,7 +74,7 @@ class RecordSettings(BaseModel):
 
     @field_validator("profile_fields", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_fields(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
