@@ -80,10 +80,10 @@ class MessagingLink(WSListener):
     """
 
     __slots__ = (
-        "_closing",
         "_dialling",
         "_given_up",
         "_host",
+        "_limit",
         "_origin",
         "_owner",
         "_parts",
@@ -114,7 +114,8 @@ class MessagingLink(WSListener):
         self._paused = False
         self._told = False
         self._given_up = False
-        self._closing: asyncio.TimerHandle | None = None
+        # Of dialling first, of a close without an answer later.
+        self._limit: asyncio.TimerHandle | None = None
 
     # What the owner asks for
 
@@ -152,23 +153,26 @@ class MessagingLink(WSListener):
     # Dialling
 
     def _dial_now(self, path: str) -> None:
-        self._dialling = asyncio.get_running_loop().create_task(self._open(path))
+        loop = asyncio.get_running_loop()
+        self._dialling = dialling = loop.create_task(self._open(path))
+        patience = self._rules.dial_patience.total_seconds()
+        self._limit = loop.call_later(patience, dialling.cancel)
         self._where.add(self)
 
     async def _open(self, path: str) -> None:
         """Dial, and tell what came of it; that it is open is told by `on_ws_connected`."""
         try:
-            async with asyncio.timeout(self._rules.dial_patience.total_seconds()):
-                await self._reach(self._protocol(path))
+            await self._reach(self._protocol(path))
         except WSInvalidStatusError as refused:
             status = int(refused.response.status) if refused.response else 0
             self._tell_refused(status)
         except (OSError, WSError) as error:
-            # A time-out and a certificate that is not believed are both an OSError.
+            # A certificate that is not believed is an OSError as well.
             log.info("web messaging: %s", type(error).__name__)
         finally:
             if self._transport is None:
                 # Also without any error: a hang-up instead of an answer is none for picows.
+                self._drop_limit()
                 self._where.discard(self)
                 self._tell_closed(None, "")
 
@@ -212,8 +216,10 @@ class MessagingLink(WSListener):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The upgrade was granted, perhaps after we have given up."""
+        # From now on nobody cancels the task: uvloop would close the socket and tell nobody.
         self._transport = transport
         self._dialling = None
+        self._drop_limit()
         if self._given_up:
             self._say_goodbye(transport, PROTOCOL_BROKEN)
             return
@@ -237,8 +243,7 @@ class MessagingLink(WSListener):
         """The connection is gone."""
         del transport
         self._where.discard(self)
-        if self._closing is not None:
-            self._closing.cancel()
+        self._drop_limit()
         self._tell_closed(None, "")
 
     def pause_writing(self) -> None:
@@ -282,10 +287,15 @@ class MessagingLink(WSListener):
         self._cut_later(transport)
 
     def _cut_later(self, transport: WSTransport) -> None:
-        if self._closing is None:
+        if self._limit is None:
             patience = self._rules.close_patience.total_seconds()
             below = transport.underlying_transport
-            self._closing = asyncio.get_running_loop().call_later(patience, below.abort)
+            self._limit = asyncio.get_running_loop().call_later(patience, below.abort)
+
+    def _drop_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
     def _tell_refused(self, status: int) -> None:
         if not self._told and not self._given_up:
