@@ -37,10 +37,15 @@ class GuestRelay(RelayAnswers):
         if upstream is None:
             waiting = self._page_here and conversation.stage is PageStage.NEW
             return self._init_by if waiting else None
-        wakes = [wake for wake in (upstream.wake_at, self._look_at) if wake is not None]
+        # Asked after every call: no list, no call that is not needed.
+        wake, look = upstream.wake_at, self._look_at
+        if look is not None and (wake is None or look < wake):
+            wake = look
         if self._page_here and conversation.stage is PageStage.OPEN:
-            wakes.append(conversation.expires_at)
-        return min(wakes, default=None)
+            ends = conversation.expires_at
+            if wake is None or ends < wake:
+                wake = ends
+        return wake
 
     def start(self) -> None:
         """Begin: from now on the page has 15 s to say who it is."""

@@ -34,7 +34,6 @@ from bff.guests.conversation_acts import (
     StepUpFailed,
 )
 from bff.guests.conversation_stages import Stage as PageStage
-from bff.guests.frames import ServerFrame
 from bff.guests.guest_tasks import (
     EndGuest,
     ExtendGuest,
@@ -115,11 +114,17 @@ class RelayJoint:
 
     def _do(self, acts: tuple[Act, ...]) -> None:
         # Frames first: a message is told accepted before anything can be told about its fate.
+        intents = self._INTENTS
+        wanted = 0
         for act in acts:
-            if isinstance(act, ServerFrame) and self._page_here:
+            if type(act) in intents:
+                wanted += 1
+            elif self._page_here:
                 self._hands.to_page(act.spell())
+        if not wanted:
+            return
         for act in acts:
-            work = self._INTENTS.get(type(act))
+            work = intents.get(type(act))
             if work is not None:
                 work(self, act)
 
@@ -170,18 +175,23 @@ class RelayJoint:
 
     def _hear(self, actions: list[genesys.Action]) -> None:
         """Do everything in the order in which it was said, also what comes up on the way."""
-        if actions and type(actions[-1]) is genesys.Left:
+        if not actions:
+            return
+        if type(actions[-1]) is genesys.Left:
             # The page comes back and says these again: they have not failed yet.
             actions = [action for action in actions if type(action) is not genesys.Failed]
-        idle = not self._heard
-        self._heard.extend(actions)
-        if not idle:
+        heard = self._heard
+        if heard:
+            # Somebody is at it: what is in the queue is done before this.
+            heard.extend(actions)
             return
-        while self._heard:
+        heard.extend(actions)
+        news = self._NEWS
+        while heard:
             # It stays in the queue while it is worked on: who hears more meanwhile queues up.
-            action = self._heard[0]
-            self._NEWS[type(action)](self, action)
-            self._heard.popleft()
+            action = heard[0]
+            news[type(action)](self, action)
+            heard.popleft()
 
     def _dial(self, wanted: genesys.Connect) -> None:
         if wanted.after:
