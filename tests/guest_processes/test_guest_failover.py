@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 from guest_page import GuestPage, Jar
-from guest_processes import GuestProcess, GuestSite, guest_site, until
+from guest_processes import GuestProcess, GuestSite, figures, guest_site, until
 from redis_server import RedisServer
 
 from bff.simulator.genesys_faults import Door, Fault
@@ -106,7 +106,7 @@ def test_killed_while_genesys_has_heard_but_not_answered(
         delivered = monotonic() - began
         again.say(f"{name}: after")
         again.until("message_delivered", seq=3)
-    print(f"came back after {back:.3f} s, all delivered after {delivered:.3f} s")
+    figures.info("came back after %.3f s, all delivered after %.3f s", back, delivered)
     assert back < 1
     assert heard(town, name) == words
 
@@ -136,7 +136,7 @@ def test_killed_while_genesys_has_heard_nothing_yet(
         again.say(f"{name}: two", message_id=ids[1])
         for seq in (1, 2):
             again.until("message_delivered", seq=seq)
-    print(f"came back after {back:.3f} s")
+    figures.info("came back after %.3f s", back)
     assert back < 1
     assert heard(town, name) == [f"{name}: one", f"{name}: two"]
 

@@ -1,5 +1,6 @@
 """`messenger-bff serve` and `messenger-bff gateway` as processes, and everything around them."""
 
+import logging
 import re
 import signal
 import subprocess
@@ -25,6 +26,10 @@ from bff.simulator.stage import Stage, StagePlan, raised
 PATH: Final = "/ws/guest"
 LIMIT_S: Final = 30
 NAP_S: Final = 0.02
+
+figures: Final = logging.getLogger("figures")
+"""What was measured; `pytest -rP` shows it."""
+figures.setLevel(logging.INFO)
 
 
 def until(wanted: Callable[[], Any], what: str, *, within_s: float = LIMIT_S) -> None:
