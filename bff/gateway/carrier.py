@@ -55,7 +55,9 @@ class Carrier:
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = _LONG_AFTER
         self._over = False
-        self.page = PageSocket(self, crowd.house.rules, crowd.loop.time)
+        self.page = PageSocket(
+            self, crowd.house.rules, outgoing=crowd.outgoing, now=crowd.loop.time
+        )
         self._relay = crowd.house.relay(self, visitor)
 
     def drain(self) -> None:
@@ -83,6 +85,7 @@ class Carrier:
             crowd.messaging,
             origin=self._origin,
             rules=crowd.house.rules,
+            outgoing=crowd.outgoing,
             where=crowd.links,
         )
         if self._link is not None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from bff.gateway.carrier import Carrier
 from bff.gateway.messaging_link import MessagingHost, MessagingLink
+from bff.gateway.outgoing import Outgoing
 from bff.guests.guest_house import GuestHouse
 from bff.guests.guest_tasks import Answer, EndGuest, FetchHistory, FetchJwt, OpenGuest, Task
 from bff.guests.relay_hands import Visitor
@@ -29,6 +30,7 @@ class Crowd:
         self.loop = loop
         self.messaging = MessagingHost.at(house.messaging_url)
         self.leaving = False
+        self.outgoing = Outgoing(loop)
         self.links: set[MessagingLink] = set()
         self._carriers: set[Carrier] = set()
         self._nobody = asyncio.Event()

@@ -12,6 +12,7 @@ from picows import WSError, WSFrame, WSInvalidStatusError, WSListener, WSTranspo
 from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its stubs
 
 from bff.adapters.http_client import dial_address, is_loopback_name
+from bff.gateway.outgoing import Outgoing
 from bff.gateway.wire_words import (
     CLOSE,
     CONTINUATION,
@@ -85,6 +86,7 @@ class MessagingLink(WSListener):
         "_host",
         "_limit",
         "_origin",
+        "_outgoing",
         "_owner",
         "_parts",
         "_paused",
@@ -101,9 +103,11 @@ class MessagingLink(WSListener):
         *,
         origin: str,
         rules: SocketRules,
+        outgoing: Outgoing,
         where: set["MessagingLink"],
     ) -> None:
         self._owner = owner
+        self._outgoing = outgoing
         self._where = where
         self._host = host
         self._origin = origin
@@ -127,12 +131,13 @@ class MessagingLink(WSListener):
     def send(self, text: bytes) -> None:
         """Send one text message."""
         if self._transport is not None:
-            self._transport.send(TEXT, text)
+            self._outgoing.send(self._transport, text)
 
     def hang_up(self, code: int) -> None:
         """Close the socket, or give up dialling. Nothing more is told."""
         self._given_up = True
         if self._transport is not None:
+            self._outgoing.flush()
             self._say_goodbye(self._transport, code)
         elif self._dialling is not None:
             self._dialling.cancel()

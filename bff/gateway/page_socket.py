@@ -6,11 +6,11 @@ from typing import Protocol
 
 from picows import WSFrame, WSListener, WSTransport
 
+from bff.gateway.outgoing import Outgoing
 from bff.gateway.wire_words import (
     BINARY,
     CLOSE,
     CONTINUATION,
-    HEADER_ROOM,
     PROTOCOL_BROKEN,
     TEXT,
     TOO_BIG,
@@ -20,7 +20,6 @@ from bff.guests.frame_errors import FrameCode
 from bff.guests.guest_house import SocketRules
 
 NEVER = math.inf
-COPIED_AT_ONCE = 8 * 1024
 
 
 class PageOwner(Protocol):
@@ -57,6 +56,7 @@ class PageSocket(WSListener):
         "_heard_at",
         "_left_at",
         "_now",
+        "_outgoing",
         "_owner",
         "_parts",
         "_pinged_at",
@@ -68,8 +68,16 @@ class PageSocket(WSListener):
 
     _transport: WSTransport
 
-    def __init__(self, owner: PageOwner, rules: SocketRules, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        owner: PageOwner,
+        rules: SocketRules,
+        *,
+        outgoing: Outgoing,
+        now: Callable[[], float],
+    ) -> None:
         self._owner = owner
+        self._outgoing = outgoing
         self._rules = rules
         self._now = now
         self._parts: bytearray | None = None
@@ -90,18 +98,14 @@ class PageSocket(WSListener):
 
     def send(self, text: bytes) -> None:
         """Send one text message; after a close it goes nowhere."""
-        if len(text) > COPIED_AT_ONCE:
-            # If the page reads slowly, picows keeps a view of its header for later, and writes the
-            # next header over it. What comes with room for a header is copied.
-            whole = bytearray(HEADER_ROOM) + text
-            self._transport.send_reuse_external_bytearray(TEXT, whole, HEADER_ROOM)
-        else:
-            self._transport.send(TEXT, text)
+        if self._left_at is None:
+            self._outgoing.send(self._transport, text)
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye behind what was sent; the page has a moment to answer."""
         if self._left_at is None:
             self._left_at = self._now()
+            self._outgoing.flush()
             self._transport.send_close(close_code(code), reason.encode())
             self._read_on()
 

@@ -1,0 +1,49 @@
+"""What is written at the end of the loop's turn, for all sockets together.
+
+A frame that is written at once wakes the other end for itself; by the next one it has fallen
+asleep again, and waking it is what costs most. So frames are collected while sockets are read.
+"""
+
+import asyncio
+import logging
+from typing import Final
+
+from picows import WSTransport
+
+from bff.gateway.wire_words import HEADER_ROOM, TEXT
+
+log = logging.getLogger(__name__)
+
+COPIED_AT_ONCE: Final = 8 * 1024
+
+
+class Outgoing:
+    """The text frames of one turn, in the order in which they were said."""
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: list[tuple[WSTransport, bytes]] = []
+
+    def send(self, transport: WSTransport, text: bytes) -> None:
+        """Send one text frame soon."""
+        if not self._waiting:
+            self._loop.call_soon(self.flush)
+        self._waiting.append((transport, text))
+
+    def flush(self) -> None:
+        """Write everything now: at the end of a turn, or before a close."""
+        waiting, self._waiting = self._waiting, []
+        for transport, text in waiting:
+            try:
+                if len(text) > COPIED_AT_ONCE:
+                    # If the other end reads slowly, picows keeps a view of its header for later,
+                    # and writes the next header over it. What comes with room for one is copied.
+                    whole = bytearray(HEADER_ROOM) + text
+                    transport.send_reuse_external_bytearray(TEXT, whole, HEADER_ROOM)
+                else:
+                    transport.send(TEXT, text)
+            except Exception:
+                # One socket's fault is not the others'.
+                log.exception("guest socket: writing")
