@@ -268,7 +268,7 @@ class Payload(Struct, frozen=True):
 
 def read_payload(payload: bytes | str | Mapping[str, Any], tracing_id: str) -> Payload | None:
     """Return the message with a mark in its metadata, or None if it is no JSON object."""
-    if isinstance(payload, Mapping):
+    if not isinstance(payload, (bytes, str)):
         return _read_any(payload, tracing_id)
     try:
         plain = _read_plain(payload)
