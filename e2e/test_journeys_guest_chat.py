@@ -153,3 +153,20 @@ def test_a_reload_goes_on_where_it_was_though_all_keys_have_changed(own: World) 
 
     assert chat.lines()[: len(before)] == before
     assert own.conversations() == 1
+
+
+def test_the_chat_fits_a_small_window_and_runs_either_way(own: World) -> None:
+    chat = own.chat()
+    chat.say("w" * 200)
+
+    # 1280 by 1024, enlarged four times.
+    chat.page.set_viewport_size({"width": 320, "height": 256})
+    for direction in ("ltr", "rtl"):
+        chat.page.evaluate("(dir) => void (document.documentElement.dir = dir)", direction)
+        overflow = "(({scrollWidth, clientWidth}) => scrollWidth - clientWidth)"
+        assert chat.page.evaluate(f"{overflow}(document.documentElement)") == 0, direction
+        chat.part("chat-send").scroll_into_view_if_needed()
+        box = chat.part("chat-send").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 320
