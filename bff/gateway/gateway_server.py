@@ -1,6 +1,7 @@
 """The gateway's process: it listens, and when it is told to go, it lets everybody finish."""
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -27,6 +28,7 @@ GRACE: Final = timedelta(seconds=10)
 LAST_WORDS: Final = timedelta(milliseconds=500)
 GLANCE_S: Final = 0.01
 BACKLOG: Final = 1024
+COLLECT_AFTER: Final = (50_000, 20, 20)
 SOCKETS_OF_A_PAGE: Final = 2
 OTHER_FILES: Final = 256
 
@@ -118,6 +120,7 @@ async def _run(plan: GatewayPlan, ready: Callable[[int], None]) -> None:
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, gateway.go)
     ready(await gateway.listen())
+    _collect_seldom()
     await gateway.serve()
 
 
@@ -130,6 +133,17 @@ def _make_room_for_files(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
     if allowed < wanted:
         log.warning("%d connections want %d open files; %d are allowed", connections, wanted, hard)
+
+
+def _collect_seldom() -> None:
+    """Look for cycles after many new objects, and never among what was there at the start.
+
+    Messages on their way are what there is most of, and they are in none: looking through them
+    all the time took a fifth of the processor's.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _write_down(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -225,6 +225,8 @@ class MessagingLink(WSListener):
         self._transport = transport
         self._dialling = None
         self._drop_limit()
+        transport.request.headers.clear()
+        transport.response.headers.clear()
         if self._given_up:
             self._say_goodbye(transport, PROTOCOL_BROKEN)
             return

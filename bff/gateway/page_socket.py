@@ -154,6 +154,9 @@ class PageSocket(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """The 101 is on its way."""
         self._transport = transport
+        # Two kilobytes, and cookies in them, that nobody reads again.
+        transport.request.headers.clear()
+        transport.response.headers.clear()
         limit = self._rules.unsent_limit
         transport.underlying_transport.set_write_buffer_limits(high=limit)
         self._owner.page_came()
