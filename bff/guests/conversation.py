@@ -83,7 +83,6 @@ class Conversation:
 
     __slots__ = (
         "_clock",
-        "_expires_at",
         "_extend_at",
         "_faults",
         "_handshake",
@@ -99,6 +98,7 @@ class Conversation:
         "_verifier",
         "_waiting_for_retry",
         "connection",
+        "expires_at",
         "stage",
     )
 
@@ -124,7 +124,7 @@ class Conversation:
         self._last_seq = 0
         self._waiting_for_retry = False
         self._in_flight: dict[str, int] = {}
-        self._expires_at = _NEVER
+        self.expires_at = _NEVER  # unless the session is used
         self._extend_at = _NEVER
         self._paused = False
         self._faults = FaultCount(self._policy.faults)
@@ -133,11 +133,6 @@ class Conversation:
     def in_flight(self) -> int:
         """How many messages Genesys has not echoed yet."""
         return len(self._in_flight)
-
-    @property
-    def expires_at(self) -> datetime:
-        """When the session ends unless it is used."""
-        return self._expires_at
 
     def receive(self, raw: bytes | bytearray | memoryview) -> tuple[Act, ...]:
         """Take one frame as it came from the page."""
@@ -161,7 +156,7 @@ class Conversation:
 
     def look_at_clock(self) -> tuple[Act, ...]:
         """End the session if it has expired; for the shell to call now and then."""
-        if self.stage is Stage.OPEN and self._clock.now() >= self._expires_at:
+        if self.stage is Stage.OPEN and self._clock.now() >= self.expires_at:
             return self._end(GuestEnd.EXPIRED)
         return ()
 
@@ -199,6 +194,7 @@ class Conversation:
                 connection=self.connection,
                 expires_at=news.expires_at.isoformat(),
                 resumed=news.resumed,
+                profile=news.profile or None,
                 public_key=agreed.public_key,
                 salt=agreed.salt,
                 token=agreed.token,
@@ -217,7 +213,7 @@ class Conversation:
         verifier = self._verifier
         if verifier is None or self.stage is not _OPEN:
             raise self._out_of_stage(frame.seq)
-        if now >= self._expires_at:
+        if now >= self.expires_at:
             late = FrameRefusedError(FrameCode.SESSION_EXPIRED, seq=frame.seq)
             return (*self._refused(late), *self._end(GuestEnd.EXPIRED))
         if frame.session_id != self._session_id:
@@ -302,12 +298,12 @@ class Conversation:
 
     def _extension(self, now: datetime) -> ExtendSession:
         # Asked again only after a while: the store may be away, and must not be stormed.
-        self._extend_at = now + (self._expires_at - now) / EXTENSIONS_A_LIFETIME
+        self._extend_at = now + (self.expires_at - now) / EXTENSIONS_A_LIFETIME
         return ExtendSession()
 
     def _lives_until(self, expires_at: datetime) -> None:
         now = self._clock.now()
-        self._expires_at = expires_at
+        self.expires_at = expires_at
         self._extend_at = now + (expires_at - now) / EXTENSIONS_A_LIFETIME
 
     def _extended(self, news: Extended) -> tuple[Act, ...]:
@@ -337,7 +333,7 @@ class Conversation:
 
     def _event(self, body: Raw) -> tuple[Act, ...]:
         now = self._clock.now()
-        if now >= self._expires_at:
+        if now >= self.expires_at:
             return self._end(GuestEnd.EXPIRED)
         pushed = EventPushed(body=body)
         return (pushed, self._extension(now)) if now >= self._extend_at else (pushed,)

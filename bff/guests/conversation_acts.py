@@ -1,5 +1,6 @@
 """What a conversation wants done, and what it can be told: values that nothing hangs on."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -77,6 +78,7 @@ class Opened(News, frozen=True, kw_only=True):
     resumed: bool
     pace: Pace
     person: str | None = None
+    profile: Mapping[str, str] | None = None
 
     def __repr__(self) -> str:
         return f"Opened(guest_id={self.guest_id!r}, resumed={self.resumed})"

@@ -4,7 +4,7 @@ These are msgspec structs and not dataclasses, because several are made for each
 person sends: reading one into checked fields costs less than a plain `json.loads`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -129,6 +129,7 @@ class SessionCreated(ServerFrame, frozen=True, kw_only=True, tag="session_create
     connection: str
     expires_at: str
     resumed: bool
+    profile: Mapping[str, str] | None = None
     public_key: str | None = None
     salt: str | None = None
     token: str | None = None

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol
 
 from bff.errors import BffError, RateLimitedError, SignInRequiredError
 from bff.guests.frame_errors import FrameCode, GuestEnd
+from bff.guests.guest_archive import Caller, GuestArchive, NoArchive, ReturningGuest
 from bff.guests.guest_binding import BoundSession, GuestBindings, SessionUnknownError
 from bff.guests.guest_history import GuestHistory
 from bff.guests.guest_limits import GuestLimits
@@ -52,6 +53,7 @@ class SignedInGuest:
     session_key: str
     person: str
     until: datetime
+    profile: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class SignIns(Protocol):
@@ -74,6 +76,7 @@ class GuestDesk:
     sign_ins: SignIns
     tokens: HeldTokens
     history: GuestHistory
+    archive: GuestArchive = field(default_factory=NoArchive)
 
     def perform(self, task: Task) -> Answer:
         """Do it, and say what came of it. Whatever fails is an answer, and never raised."""
@@ -89,40 +92,59 @@ class GuestDesk:
 
     def _open(self, task: OpenGuest) -> Answer:
         signed_in = self.sign_ins.behind(task.session_token)
-        person = signed_in.person if signed_in else None
-        if task.encrypted_session_id is None:
-            bound = self._new(task, person)
-        else:
+        caller = _caller(task, signed_in)
+        profile: Mapping[str, str] = {}
+        if task.encrypted_session_id is not None:
             try:
                 bound = self.bindings.resume(
-                    task.encrypted_session_id, browser_secret=task.browser_secret, person=person
+                    task.encrypted_session_id,
+                    browser_secret=task.browser_secret,
+                    person=caller.person,
                 )
             except SessionUnknownError:
+                self.archive.refused(caller)
                 return GuestNotOpened(code=FrameCode.SESSION_UNKNOWN)
+            resumed = True
+        else:
+            # Counted whoever it is: looking for a guest costs a database, and can be tried often.
+            self.limits.admit_session(address=task.address, device=task.browser_secret)
+            guest = self.archive.recall(caller)
+            resumed = guest is not None
+            bound = self._bound(guest or self._new(), task, caller)
+            profile = {} if guest is None else guest.profile
+            self.archive.opened(
+                bound.binding.guest_id,
+                caller,
+                genesys_token=bound.binding.genesys_token,
+                resumed=resumed,
+            )
         return GuestOpened(
             session_id=bound.session_id,
             encrypted_session_id=bound.encrypted_session_id,
             guest_id=bound.binding.guest_id,
             genesys_token=bound.binding.genesys_token,
             expires_at=bound.binding.expires_at,
-            resumed=task.encrypted_session_id is not None,
+            resumed=resumed,
+            profile=profile,
             owner=bound.binding.person,
-            person=person,
+            person=caller.person,
             session_key=signed_in.session_key if signed_in else None,
             signed_in_until=signed_in.until if signed_in else None,
         )
 
-    def _new(self, task: OpenGuest, person: str | None) -> BoundSession:
-        self.limits.admit_session(address=task.address, device=task.browser_secret)
+    def _new(self) -> ReturningGuest:
         guest = self.provisioning.provide()
+        return ReturningGuest(guest_id=guest.guest_id, genesys_token=guest.token)
+
+    def _bound(self, guest: ReturningGuest, task: OpenGuest, caller: Caller) -> BoundSession:
         device = {} if task.device_id is None else {"device": task.device_id}
         # A page's field can have any name; behind a prefix none of them passes for ours.
         profile = {f"profile.{name}": value for name, value in (task.profile or {}).items()}
         return self.bindings.bind(
             guest_id=guest.guest_id,
-            genesys_token=guest.token,
+            genesys_token=guest.genesys_token,
             browser_secret=task.browser_secret,
-            person=person,
+            person=caller.person,
             metadata={**profile, **device},
         )
 
@@ -137,13 +159,18 @@ class GuestDesk:
 
     def _own(self, task: OwnGuest) -> Answer:
         try:
-            self.bindings.step_up(task.session_id, task.person)
+            bound = self.bindings.step_up(task.session_id, task.person)
         except SessionUnknownError:
             return GuestNotOwned()
+        signed_in = self.sign_ins.of(task.session_key) if task.session_key else None
+        profile = signed_in.profile if signed_in else {}
+        self.archive.stepped_up(bound.binding.guest_id, task.person, profile)
         return GuestOwned(person=task.person)
 
     def _end(self, task: EndGuest) -> Answer:
-        self.bindings.end(task.session_id)
+        binding = self.bindings.end(task.session_id)
+        if binding is not None:
+            self.archive.ended(binding.guest_id, task.reason)
         if task.session_key is not None and task.reason in _TOKENS_DIE_TOO:
             self.tokens.forget(task.session_key)
         return GuestForgotten()
@@ -179,6 +206,17 @@ class GuestDesk:
             FetchHistory: _history,
             LookAgain: _look,
         }
+    )
+
+
+def _caller(task: OpenGuest, signed_in: SignedInGuest | None) -> Caller:
+    """Return who asks. What a sign-in says of somebody counts more than what a page says."""
+    return Caller(
+        device_id=task.device_id,
+        browser_secret=task.browser_secret,
+        person=signed_in.person if signed_in else None,
+        source=task.address,
+        profile={**(task.profile or {}), **(signed_in.profile if signed_in else {})},
     )
 
 

@@ -34,6 +34,7 @@ class OwnGuest:
 
     session_id: GuestSessionId = field(repr=False)
     person: str
+    session_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,8 @@ Task: TypeAlias = (
 class GuestOpened:
     """The session of an `OpenGuest`; `person` and `session_key` say who is signed in, if anybody.
 
-    `owner` is whose the session is already: None while its guest is anonymous.
+    `owner` is whose the session is already: None while its guest is anonymous. `profile` is what
+    was remembered of a guest who came back without the session's id.
     """
 
     session_id: GuestSessionId = field(repr=False)
@@ -87,6 +89,7 @@ class GuestOpened:
     genesys_token: str = field(repr=False)
     expires_at: datetime
     resumed: bool
+    profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     owner: str | None = None
     person: str | None = None
     session_key: str | None = None

@@ -62,6 +62,7 @@ class RelayAnswers(RelayJoint):
                     encrypted_session_id=answer.encrypted_session_id,
                     expires_at=answer.expires_at,
                     resumed=answer.resumed,
+                    profile=answer.profile,
                     pace=self._plan.pace(),
                     person=answer.owner,
                 )

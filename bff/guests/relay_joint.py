@@ -34,6 +34,7 @@ from bff.guests.conversation_acts import (
     StepUpFailed,
 )
 from bff.guests.conversation_stages import Stage as PageStage
+from bff.guests.frames import ServerFrame
 from bff.guests.guest_tasks import (
     EndGuest,
     ExtendGuest,
@@ -119,7 +120,7 @@ class RelayJoint:
         for act in acts:
             if type(act) in intents:
                 wanted += 1
-            elif self._page_here:
+            elif isinstance(act, ServerFrame) and self._page_here:
                 self._hands.to_page(act.spell())
         if not wanted:
             return
@@ -152,7 +153,13 @@ class RelayJoint:
     def _step_up(self, wanted: StepUp) -> None:
         # First the binding, then Genesys: a step that fails halfway leaves it to the person.
         if self._open is not None:
-            self._ask(OwnGuest(session_id=self._open.session_id, person=wanted.person))
+            self._ask(
+                OwnGuest(
+                    session_id=self._open.session_id,
+                    person=wanted.person,
+                    session_key=self._open.session_key,
+                )
+            )
 
     def _end(self, ended: EndSession) -> None:
         if self._open is not None:

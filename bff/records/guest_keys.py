@@ -1,0 +1,91 @@
+"""A key for each guest, apart from what it opens: who destroys it has erased every copy.
+
+The keys lie in a store of their own, sealed under a ring of their own. A rotation of that ring
+seals the keys anew, and touches no data.
+"""
+
+import base64
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from bff.crypto.keyring import KeyRing
+from bff.crypto.sealed_drawer import Drawer
+from bff.crypto.sealed_value import KEY_BYTES, KEY_ID_BYTES, SealingKey, key_id_of
+from bff.ports import Foundation
+
+log = logging.getLogger(__name__)
+
+KEEP: Final = timedelta(days=3650)
+KIND: Final = "guest-key"
+MEMBERS: Final = "guest-keys"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestKey:
+    """What is stored of a key: its name and its 32 bytes, base64."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+class GuestKeys:
+    """Makes, finds and destroys keys. StoreDownError if their store is away.
+
+    `foundation` is that of the keys: their store, and their ring as its sealer.
+    """
+
+    def __init__(self, foundation: Foundation, *, ring: KeyRing) -> None:
+        self._store = foundation.store
+        self._entropy = foundation.entropy
+        self._drawer = Drawer(KIND, GuestKey, foundation)
+        self._ring = ring
+
+    def find(self, guest_id: str) -> SealingKey | None:
+        """Return the key of a guest, or None: there is none, or it has been destroyed."""
+        held = self._drawer.get(guest_id)
+        return None if held is None else _opened(held.record)
+
+    def find_or_make(self, guest_id: str) -> SealingKey:
+        """Return the key of a guest, a new one if need be; the same one to all who ask at once."""
+        known = self.find(guest_id)
+        if known is not None:
+            return known
+        made = GuestKey(
+            id=self._entropy.bytes(KEY_ID_BYTES).hex(),
+            secret=base64.b64encode(self._entropy.bytes(KEY_BYTES)).decode(),
+        )
+        if self._drawer.add(guest_id, made, ttl=KEEP):
+            self._store.join(MEMBERS, guest_id, ttl=KEEP)
+            return _opened(made)
+        return self.find(guest_id) or _opened(made)
+
+    def destroy(self, guest_id: str) -> bool:
+        """Destroy the key; say whether there was one. What it sealed opens nowhere any more."""
+        self._store.leave(MEMBERS, guest_id)
+        return self._drawer.delete(guest_id)
+
+    def reseal(self) -> int:
+        """Seal every key under the newest of the ring; return how many were sealed anew.
+
+        To be done after a rotation, before the old keys of the ring retire. A key that is
+        destroyed meanwhile stays destroyed.
+        """
+        done = 0
+        newest = key_id_of(self._ring.seal(b"", context="which-key"))
+        for guest_id in self._store.members(MEMBERS):
+            entry = self._store.get(f"{KIND}:{guest_id}")
+            if entry is None or key_id_of(entry.value) == newest:
+                continue
+            held = self._drawer.get(guest_id)
+            if held is None:
+                log.error("the key of a guest does not open: its ring has lost it")
+                continue
+            replaced = self._drawer.replace(guest_id, held.record, version=held.version, ttl=KEEP)
+            done += replaced is not None
+        return done
+
+
+def _opened(key: GuestKey) -> SealingKey:
+    return SealingKey(bytes.fromhex(key.id), base64.b64decode(key.secret))
