@@ -8,7 +8,7 @@ from contenders import CONTENDERS, NODE, Shape
 from frames_per_cpu import Effort, compared, weighed
 
 CORES = Cores.of_this_machine()
-A_LITTLE = Effort(turns=1, seconds=0.05, warm_up=1, first_frames=30)
+A_LITTLE = Effort(turns=1, seconds=0.05, warm_up=1, first_frames=30, over_tls=CONTENDERS)
 
 
 @pytest.mark.parametrize("shape", [Shape.ECHO, Shape.PROXY_TLS])
