@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from bff.adapters.sql_engine import SqlRecords
 from bff.adapters.sql_tables import erasures, guests
-from bff.records.guest_rows import GuestRow
+from bff.record_ports import GuestRow
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -29,7 +29,7 @@ def moment(value: int) -> datetime:
 
 
 class SqlGuests:
-    """Keeps `records.guest_rows.GuestRows`."""
+    """Keeps `record_ports.GuestRows`."""
 
     def __init__(self, records: SqlRecords) -> None:
         self._records = records

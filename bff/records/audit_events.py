@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, Protocol, TypeAlias
 
 Detail: TypeAlias = str | int | bool | None
@@ -62,7 +61,6 @@ class Actor:
 
 
 SYSTEM: Final = Actor(kind=ActorKind.SYSTEM)
-_NOTHING: Final[Mapping[str, Detail]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +78,7 @@ class AuditEvent:
     actor: Actor = SYSTEM
     guest_id: str | None = field(default=None, repr=False)
     source: str | None = field(default=None, repr=False)
-    details: Mapping[str, Detail] = _NOTHING
+    details: Mapping[str, Detail] = field(default_factory=dict)
 
 
 class AuditTrail(Protocol):

@@ -15,8 +15,8 @@ from typing import Any, Final
 from bff.crypto.sealed_value import SealingKey
 from bff.errors import BrokenSealError
 from bff.ports import Clock, Entropy
+from bff.record_ports import GuestRow, GuestRows
 from bff.records.guest_keys import GuestKeys
-from bff.records.guest_rows import GuestRow, GuestRows
 from bff.records.outbox import Letter, Outbox
 from bff.records.purpose_keys import PurposeKeys
 

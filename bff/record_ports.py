@@ -1,4 +1,4 @@
-"""What the database holds of a guest, and what is asked of whoever keeps it."""
+"""What the database of the records holds, and what is asked of whoever keeps it."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
