@@ -9,10 +9,24 @@ import { createClock } from './virtual_clock.mjs';
 const path = process.env.GUEST_SOURCE || new URL('../../static/messenger-guest.js', import.meta.url);
 export const source = readFileSync(path, 'utf8');
 
+/** As in a browser: listeners lie in an internal slot, so that a frozen target still takes them. */
+class SlotTarget extends EventTarget {
+  #inner = new EventTarget();
+  addEventListener(...words) {
+    this.#inner.addEventListener(...words);
+  }
+  removeEventListener(...words) {
+    this.#inner.removeEventListener(...words);
+  }
+  dispatchEvent(event) {
+    return this.#inner.dispatchEvent(event);
+  }
+}
+
 /** The rooms, as CommonJS. */
 export const rooms = (() => {
   const module = { exports: {} };
-  new Function('module', source)(module);
+  new Function('module', 'EventTarget', source)(module, SlotTarget);
   return module.exports;
 })();
 
