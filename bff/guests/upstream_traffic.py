@@ -205,14 +205,16 @@ class UpstreamTraffic(UpstreamLink):
 
     def _message_refused(self, tracing_id: str | None, refusal: Refusal) -> None:
         state = self._state
-        if refusal.code is Code.TOO_FAST:
+        is_event = tracing_id is not None and tracing_id in state.recent_events
+        # Typing is counted apart: that somebody typed too often holds no message back.
+        if refusal.code is Code.TOO_FAST and not is_event:
             state.pace.hold(self._now + (refusal.retry_after or timedelta(seconds=1)))
         item = state.outbox.find(tracing_id)
         if item is not None:
             self._tell_fates(
                 state.outbox.give_up(item, _failure(refusal)), retry_after=refusal.retry_after
             )
-        elif tracing_id is not None and tracing_id in state.recent_events:
+        elif tracing_id is not None and is_event:
             self._fail(tracing_id, _failure(refusal), retry_after=refusal.retry_after)
         else:
             log.info("upstream: a refusal with %d of nothing we wait for", refusal.number)

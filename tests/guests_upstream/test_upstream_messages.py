@@ -210,3 +210,15 @@ def test_unused_actions_do_not_exist(world: UpstreamWorld) -> None:
 
     kinds = {type(action) for action in world.log}
     assert kinds == {Connect, Write, Ready, Delivered}
+
+
+def test_typing_that_was_too_fast_holds_no_message_back(world: UpstreamWorld) -> None:
+    typing = {"eventType": "Typing", "typing": {"type": "On"}}
+    world.live().do(world.upstream.send({"type": "Event", "events": [typing]}, "typing-1"))
+    body = {"retryAfter": 3, "errorCode": 4029, "errorMessage": "Typing rate too high"}
+    frame = {"type": "response", "code": 429, "tracingId": "typing-1"}
+
+    world.push("TooManyRequestsErrorMessage", body, **frame)
+    told = world.send("hello", "t-1")
+
+    assert [type(action) for action in told] == [Write]
