@@ -8,6 +8,7 @@ import gevent
 from gunicorn.app.base import BaseApplication
 from gunicorn.workers.ggevent import GeventWorker
 
+from bff.adapters.open_files import make_room_for_files
 from bff.app import create_app
 from bff.settings import Settings
 from bff.signin.revocation_rounds import RevocationRounds
@@ -53,7 +54,8 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
             "bind": f"{self._settings.host}:{self._settings.port}",
             "workers": self._settings.workers,
             "worker_class": StreamingWorker,
-            "worker_connections": CONNECTIONS,
+            # Guest sockets are counted and refused by themselves: they must not use up the rest.
+            "worker_connections": CONNECTIONS + self._settings.guest_connections,
             "graceful_timeout": GRACE_S,
             "loglevel": self._settings.log_level.lower(),
             "proc_name": "messenger-bff",
@@ -68,6 +70,7 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
 
     def load(self) -> Callable[..., Any]:
         """Build the application, once in each worker: connections are not shared by a fork."""
+        make_room_for_files(pages=self._settings.guest_connections, others=CONNECTIONS)
         self._services = services = build(self._settings)
         self._rounds = RevocationRounds(services.sign_out, store=services.store)
         self._rounds.start()

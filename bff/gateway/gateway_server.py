@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import resource
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any, Final
 import uvloop
 from picows import WSError
 
+from bff.adapters.open_files import make_room_for_files
 from bff.errors import SettingsError
 from bff.gateway.crowd import Crowd
 from bff.gateway.page_door import PageDoor
@@ -29,8 +29,6 @@ LAST_WORDS: Final = timedelta(milliseconds=500)
 GLANCE_S: Final = 0.01
 BACKLOG: Final = 1024
 COLLECT_AFTER: Final = (50_000, 20, 20)
-SOCKETS_OF_A_PAGE: Final = 2
-OTHER_FILES: Final = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +107,7 @@ class Gateway:
 
 def run_gateway(plan: GatewayPlan, *, ready: Callable[[int], None]) -> None:
     """Run until SIGTERM or SIGINT. `ready` is told the port."""
-    _make_room_for_files(plan.house.rules.connections)
+    make_room_for_files(pages=plan.house.rules.connections)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(plan, ready))
 
@@ -122,17 +120,6 @@ async def _run(plan: GatewayPlan, ready: Callable[[int], None]) -> None:
     ready(await gateway.listen())
     _collect_seldom()
     await gateway.serve()
-
-
-def _make_room_for_files(connections: int) -> None:
-    """A page has two sockets, and many systems begin with 1024 files for a process."""
-    wanted = connections * SOCKETS_OF_A_PAGE + OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < allowed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    if allowed < wanted:
-        log.warning("%d connections want %d open files; %d are allowed", connections, wanted, hard)
 
 
 def _collect_seldom() -> None:

@@ -23,6 +23,8 @@ from bff.web.doorway import Services, SiteRules, services
 from bff.web.page_line import PageLine
 
 EXTENSION: Final = "guest-lines"
+# Of the ten seconds that a worker has; it looks around once a second.
+LEAVE_WITHIN_S: Final = 7
 
 
 class GuestLines:
@@ -63,6 +65,16 @@ class GuestLines:
             lines = list(self._lines)
         for line in lines:
             line.drain()
+        last = threading.Timer(LEAVE_WITHIN_S, self._give_up)
+        last.daemon = True
+        last.start()
+
+    def _give_up(self) -> None:
+        """End the lines that hang on somebody who does not read."""
+        with self._lock:
+            lines = list(self._lines)
+        for line in lines:
+            line.give_up()
 
 
 class Upgraded(Response):

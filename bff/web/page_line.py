@@ -51,6 +51,7 @@ class PageLine:
         self._attempt = 0
         self._fresh: FramedSocket | None = None
         self._page_gone = False
+        self._given_up = False
         self._pinged_at: datetime | None = None
         self._heard_at = self._clock.now()
         self._cut_at: datetime | None = None
@@ -62,7 +63,7 @@ class PageLine:
         self._relay.start()
         self._page.listen(lambda chunk: self._later(partial(self._page_brought, chunk)))
         try:
-            while not (self._relay.over and self._page.finished):
+            while not (self._given_up or (self._relay.over and self._page.finished)):
                 self._take_next()
         finally:
             self._page.cut()
@@ -73,6 +74,15 @@ class PageLine:
     def drain(self) -> None:
         """Ask it to finish, from any thread."""
         self._later(self._relay.drain)
+
+    def give_up(self) -> None:
+        """End it, from any thread, whatever it is waiting for."""
+        self._given_up = True
+        self._page.cut()
+        genesys = self._genesys
+        if genesys is not None:
+            genesys.cut()
+        self._later(lambda: None)
 
     # relay_hands.Hands
 
