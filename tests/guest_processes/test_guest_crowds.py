@@ -1,7 +1,5 @@
 """A thousand pages that say nothing, and one that reads nothing: their neighbours do not notice."""
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,16 +9,17 @@ from time import monotonic
 import pytest
 from guest_page import GuestPage
 from guest_processes import GuestProcess, GuestSite, figures, guest_site, until
+from lazy_page import LazyPage
 from redis_server import RedisServer
 from silent_crowd import SilentCrowd, allow_files
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
 
 from bff.simulator.genesys_sessions import GuestSession
 
 SILENT, PLACES = 1000, 1002
+# Sixty megabytes: more than all buffers on the way hold together.
 TEXT, TIMES = "flood " * 10_000, 1000
-FLOOD_KIB = TIMES * len(TEXT) // 1024
-"""More than all buffers on the way hold together."""
+GROWTH_KIB = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,27 +54,6 @@ def is_served(page: GuestPage, text: str) -> float:
     return monotonic() - began
 
 
-class LazyPage(GuestPage):
-    """Stops reading when it is told to; whatever comes then stays where it is."""
-
-    def __init__(self, url: str, *, origin: str) -> None:
-        self.lazy = threading.Event()
-        super().__init__(url, origin=origin)
-
-    def _read(self) -> None:
-        while not self.lazy.is_set():
-            self._frames.put(json.loads(self.socket.recv()))
-
-    def what_is_left(self) -> int:
-        """Read on to the end; return how many bytes came."""
-        count = 0
-        try:
-            while True:
-                count += len(self.socket.recv())
-        except (ConnectionClosed, OSError):
-            return count
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flooded:
     """A page that has stopped reading, while an agent does not stop talking to it."""
@@ -93,11 +71,8 @@ def flooded(town: Town) -> Iterator[list[Flooded]]:
         pages = []
         for at in town.processes:
             page = LazyPage(at.url, origin=site.stage.brand_url)
-            running.callback(page.socket.socket.close)
-            page.open()
-            page.say(f"flood me at {at.name}")
-            page.until("message_delivered")
-            page.lazy.set()
+            running.callback(page.break_off)
+            page.open_and_stop(f"flood me at {at.name}")
             session = site.session_of(f"flood me at {at.name}")
             pages.append(Flooded(at=at, page=page, session=session))
         for one in pages:
@@ -109,7 +84,7 @@ def flooded(town: Town) -> Iterator[list[Flooded]]:
             grown = one.at.resident_kib() - before
             figures.info("%s: %d KiB more, neighbour waits %.3f s", one.at.name, grown, slowest)
             assert slowest < 1
-            assert grown < FLOOD_KIB / 4
+            assert grown < GROWTH_KIB
             assert one.session.connections, "it was cut at once"
         yield pages
 

@@ -9,6 +9,8 @@ from time import monotonic
 import pytest
 from guest_page import GuestPage
 from guest_processes import GuestProcess, GuestSite, guest_site, until
+from lazy_page import LazyPage
+from silent_crowd import SilentCrowd
 from websockets.exceptions import InvalidStatus
 
 SIZE, COUNT = 30_000, 40
@@ -74,9 +76,9 @@ def test_a_burst_of_long_events_and_the_history_of_it_arrive_whole(here: Here) -
     assert told == wanted[-len(told) :]
 
 
-@pytest.mark.parametrize("again", [None, signal.SIGTERM, signal.SIGINT])
-def test_told_to_go_it_delivers_what_is_in_flight_and_says_come_back(
-    leaving: Here, again: signal.Signals | None
+@pytest.mark.parametrize("again", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_go_twice_it_delivers_what_is_in_flight_and_says_come_back(
+    leaving: Here, again: signal.Signals
 ) -> None:
     site, serve = leaving
     with site.page(serve) as page:
@@ -90,8 +92,8 @@ def test_told_to_go_it_delivers_what_is_in_flight_and_says_come_back(
             began = monotonic()
             serve.told(signal.SIGTERM)
             until(lambda: "Handling signal: term" in serve.log, "it heard nothing")
-            if again is not None:
-                serve.told(again)
+            # Once more, from somebody impatient.
+            serve.told(again)
             until(lambda: _refuses(site, serve), "it takes new pages")
         page.until("message_delivered", seq=2)
         assert page.until_closed() == (1012, "restart")
@@ -108,3 +110,21 @@ def _refuses(site: GuestSite, serve: GuestProcess) -> bool:
     except (InvalidStatus, OSError):
         return True
     return False
+
+
+def test_neither_a_page_that_does_not_read_nor_a_crowd_holds_up_its_end(leaving: Here) -> None:
+    site, serve = leaving
+    page = LazyPage(serve.url, origin=site.stage.brand_url)
+    page.open_and_stop("lazy")
+    site.agent_says(site.session_of("lazy"), *[a_long_text(0)] * 2000)
+    with SilentCrowd(site.stage.brand_url) as crowd:
+        crowd.grow(serve.url, 300)
+        began = monotonic()
+        serve.told(signal.SIGTERM)
+        assert crowd.farewells(within_s=5) == {(serve.url, 1012, "restart"): 300}
+        assert serve.gone() == 0
+        # Who starts processes often kills them after ten.
+        assert monotonic() - began < 10
+    page.break_off()
+    assert "Worker exiting" in serve.log, "it was killed"
+    assert serve.is_clean, serve.log
