@@ -109,7 +109,7 @@ function createChat(env, { deviceId, profile, resume } = {}) {
   /** @type {string | null} */ let sessionId = resume === true ? env.saved() : resume || null;
   /** @type {boolean | undefined} */ let signedIn;
   let state = 'connecting';
-  let guestId = '';
+  let guest = { guestId: '', profile: {} };
   let expiresAt = '';
   let wasOpen = false;
   let attempts = 0;
@@ -232,7 +232,7 @@ function createChat(env, { deviceId, profile, resume } = {}) {
   /** @param {any} created @param {Link} mine */
   async function opened(created, mine) {
     mine.created = created;
-    guestId = created.guestId;
+    guest = { ...guest, ...created };
     keep(created);
     try {
       const { privateKey } = await mine.pair;
@@ -457,7 +457,8 @@ function createChat(env, { deviceId, profile, resume } = {}) {
 
   for (const [name, get] of Object.entries({
     state: () => state,
-    guestId: () => guestId,
+    guestId: () => guest.guestId,
+    profile: () => guest.profile,
     sessionId: () => sessionId,
     expiresAt: () => expiresAt,
   })) {

@@ -197,11 +197,22 @@
     find("chat-sign-in").hidden = isIn;
   }
 
+  /** A name of this browser, not a secret: who closes the page and comes back is found by it. */
+  function device() {
+    try {
+      const known = localStorage.getItem("shop.device") || crypto.randomUUID();
+      localStorage.setItem("shop.device", known);
+      return known;
+    } catch {
+      return undefined; // storage is blocked: the chat works, and is not found again
+    }
+  }
+
   async function open() {
     find("chat-form").hidden = false;
     notice();
     try {
-      chat = await window.MessengerAuth.openGuestChat({ resume: true });
+      chat = await window.MessengerAuth.openGuestChat({ resume: true, deviceId: device() });
     } catch {
       find("chat-status").textContent = "Not available";
       notice("The chat could not be loaded. Please try again in a moment.", true);

@@ -74,6 +74,8 @@ type GuestEnvironment = {
 type GuestChat = EventTarget & {
   readonly state: 'connecting' | 'open' | 'paused' | 'ended';
   readonly guestId: string;
+  /** What was remembered of a guest who came back; empty otherwise. */
+  readonly profile: Readonly<Record<string, string>>;
   readonly sessionId: string | null;
   readonly expiresAt: string;
   send(content: string | GuestMessage): Promise<{ id: string; body?: object }> & { id: string };
