@@ -29,7 +29,8 @@ PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "
 BANNER: Final = """
 Messenger BFF: sign in once, chat as yourself.
 
-  Open   {url}/
+  Open   {url}/          the Messenger, signed in
+         {url}/support   a chat of the shop's own
 
 Genesys and the sign-in service are stand-ins on this machine; every token, code, signature and
 socket between the parts is real. Sign in as one of the sample customers: a click is enough.
