@@ -118,7 +118,10 @@ def _serve(options: argparse.Namespace) -> int:
     settings = _settings(options, over)
     logging.getLogger().setLevel(settings.log_level)
     # What cannot work is told once, here, and not by every worker that fails to boot.
-    build(settings).close()
+    here = build(settings)
+    if here.records is not None:
+        here.records.prepare()
+    here.close()
     print(
         f"messenger-bff serves {settings.public_url} on {settings.host}:{settings.port}",
         flush=True,

@@ -23,6 +23,9 @@ def serve_guests(settings: Settings) -> None:
     try:
         if services.guests is None:
             raise SettingsError("BFF_GENESYS_DEPLOYMENT_ID is missing")
+        if services.records is not None:
+            services.records.prepare()
+            services.records.writer.start()
         site = services.site
         plan = GatewayPlan(
             house=services.guests,

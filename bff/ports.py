@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 
 class Clock(Protocol):
@@ -329,6 +329,35 @@ class CodeSource(Protocol):
 
     def mint(self, session_key: str) -> AuthCode:
         """Return a fresh code, bound to this session."""
+
+
+class SignInLedger(Protocol):
+    """Who writes down what happened to sign-ins. Nothing here raises, and nothing waits long."""
+
+    def began(self, *, person: str, provider: str, session_key: str) -> None:
+        """Somebody has signed in. `person` is the pairwise subject."""
+
+    def failed(self, *, provider: str, code: str) -> None:
+        """A sign-in came back without a session; `code` is the public one of the error."""
+
+    def ended(self, *, person: str | None, provider: str, session_key: str, reason: str) -> None:
+        """A session is over, for this reason."""
+
+
+class NoLedger:
+    """Keeps `SignInLedger` where nobody wants to know."""
+
+    def began(self, *, person: str, provider: str, session_key: str) -> None:
+        """Forget it."""
+
+    def failed(self, *, provider: str, code: str) -> None:
+        """Forget it."""
+
+    def ended(self, *, person: str | None, provider: str, session_key: str, reason: str) -> None:
+        """Forget it."""
+
+
+NO_LEDGER: Final = NoLedger()
 
 
 class HeldElsewhere(Protocol):

@@ -74,6 +74,8 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self._services = services = build(self._settings)
         self._rounds = RevocationRounds(services.sign_out, store=services.store)
         self._rounds.start()
+        if services.records is not None:
+            services.records.writer.start()
         self._application = application = create_app(services)
         return application
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from bff.adapters.openid_client import OpenIdClient, ProviderRegistration
+from bff.adapters.operator_name import operator_name
 from bff.adapters.redis_store import RedisStore
 from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemClock, SystemEntropy
@@ -14,7 +15,10 @@ from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.guest_wiring import guest_house, held_tokens, session_ids
-from bff.ports import Clock, Demands, Entropy, Foundation, Store
+from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedger, Store
+from bff.record_wiring import build_records
+from bff.records.record_house import Records
+from bff.records.sign_in_ledger import TrailLedger
 from bff.setting_checks import decoded_key
 from bff.settings import ProviderSettings, Settings
 from bff.signin.fingerprints import PairwiseSubjects
@@ -24,7 +28,7 @@ from bff.signin.session_news import NewsDesk
 from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
-from bff.web.doorway import Services, SiteRules
+from bff.web.doorway import Services, SiteRules, asking_address
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +104,12 @@ def build(
     }
     providers = {name: desk.provider for name, desk in desks.items()}
     subjects = PairwiseSubjects(decoded_key(settings.pairwise_salt))
+    records = build_records(settings, foundation)
+    ledger = _ledger(records, foundation)
     book = SessionBook(
         foundation,
         limits=SessionLimits(idle=settings.session_idle, absolute=settings.session_absolute),
+        ledger=ledger,
     )
     vault = TokenVault(
         foundation,
@@ -118,6 +125,8 @@ def build(
 
     def close() -> None:
         news.close()
+        if records is not None:
+            records.close()
         store.close()
 
     return Services(
@@ -132,6 +141,7 @@ def build(
             vault=vault,
             subjects=subjects,
             redirect_uri=settings.redirect_uri,
+            ledger=ledger,
         ),
         sign_out=SignOut(
             foundation,
@@ -151,6 +161,7 @@ def build(
         providers=providers,
         guests=guest_house(settings, foundation, book=book, tokens=held, ring=guest_ring),
         session_ids=guest_ring,
+        records=records,
         close=close,
     )
 
@@ -162,6 +173,18 @@ def _refuse_wrong_master_key(ring: KeyRing) -> None:
         raise SettingsError(f"BFF_MASTER_KEY does not open this store: {error.detail}") from error
     except StoreDownError:
         log.warning("the store does not answer; starting all the same")
+
+
+def _ledger(records: Records | None, foundation: Foundation) -> SignInLedger:
+    if records is None:
+        return NO_LEDGER
+    return TrailLedger(
+        trail=records.trail,
+        clock=foundation.clock,
+        entropy=foundation.entropy,
+        source=asking_address,
+        operator=operator_name(),
+    )
 
 
 def _broker(

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError, RecordsDownError, StoreDownError
+from bff.errors import BffError, RecordsDownError
 from bff.leases import kept
 from bff.ports import Foundation
 
@@ -25,6 +25,7 @@ LEASE_LIFE: Final = timedelta(seconds=10)
 ROUND: Final = timedelta(seconds=5)
 MEMBERS: Final = "outbox"
 TELL_FROM: Final = 100
+LEAVE_LIMIT_S: Final = 6
 
 
 class OutboxFullError(BffError):
@@ -91,11 +92,18 @@ class OutboxWriter:
     """Delivers what waits: one process at a time, in a thread of its own."""
 
     def __init__(
-        self, outbox: Outbox, foundation: Foundation, *, desks: Mapping[str, Callable[[str], None]]
+        self,
+        outbox: Outbox,
+        foundation: Foundation,
+        *,
+        desks: Mapping[str, Callable[[str], None]],
+        afterwards: Callable[[], object] = lambda: None,
     ) -> None:
         self._outbox = outbox
         self._store = foundation.store
         self._desks = desks
+        self._afterwards = afterwards
+        self._waits = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="outbox", daemon=True)
 
@@ -104,12 +112,18 @@ class OutboxWriter:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the letter that is under way. What waits is delivered by others, or later."""
+        """End after the letter that is under way. What waits is delivered by others, or later.
+
+        Returns when it has ended: store and database may be closed next.
+        """
         self._over.set()
         self._outbox.written.set()
+        if self._thread.is_alive():
+            self._thread.join(LEAVE_LIMIT_S)
 
     def once(self) -> int:
         """Deliver what waits now, unless somebody else does; return how many letters."""
+        self._waits = False
         if not self._outbox.waiting():
             return 0
         lease = self._store.acquire_lease(LEASE, ttl=LEASE_LIFE)
@@ -131,6 +145,7 @@ class OutboxWriter:
                     self._desks[letter.desk](letter.body)
                 except RecordsDownError as error:
                     log.warning("records wait: %s", error.detail)
+                    self._waits = True
                     break
                 except Exception:
                     # One that cannot be delivered must not hold up all that come after it.
@@ -145,5 +160,14 @@ class OutboxWriter:
             self._outbox.written.clear()
             try:
                 self.once()
-            except StoreDownError as error:
-                log.warning("records wait for the store: %s", error.detail)
+                self._afterwards()
+            except BffError as error:
+                log.warning("records wait: %s: %s", error.code, error.detail)
+                self._waits = True
+            except Exception:
+                # Whatever it was, what comes after it must not wait for a restart.
+                log.exception("records: a round of the outbox failed")
+                self._waits = True
+            if self._waits:
+                # While the database is away, each new letter would ask for it again.
+                self._over.wait(ROUND.total_seconds())

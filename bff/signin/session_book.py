@@ -8,7 +8,7 @@ from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer, Held
 from bff.errors import SignInRequiredError
-from bff.ports import Foundation
+from bff.ports import NO_LEDGER, Foundation, SignInLedger
 from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
 from bff.signin.records import (
     BrowserSession,
@@ -46,10 +46,17 @@ class SignedIn:
 class SessionBook:
     """Every session there is. Ids are stored hashed; records are sealed."""
 
-    def __init__(self, foundation: Foundation, *, limits: SessionLimits) -> None:
+    def __init__(
+        self,
+        foundation: Foundation,
+        *,
+        limits: SessionLimits,
+        ledger: SignInLedger = NO_LEDGER,
+    ) -> None:
         self._store = foundation.store
         self._drawer = Drawer("session", BrowserSession, foundation)
         self._limits = limits
+        self._ledger = ledger
         self._clock = foundation.clock
         self._entropy = foundation.entropy
 
@@ -106,6 +113,12 @@ class SessionBook:
             self._store.leave(group, key)
         announce(self._store, SessionEnded(key=key, reason=reason))
         log.info("session %s ended: %s", key[:8], reason.value)
+        self._ledger.ended(
+            person=session.person.pairwise if session else None,
+            provider=session.person.provider if session else "",
+            session_key=key,
+            reason=reason.value,
+        )
         return session
 
     def of_person(self, *, provider: str, subject: str) -> list[BrowserSession]:

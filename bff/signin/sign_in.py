@@ -10,12 +10,20 @@ from typing import Any, Final
 from bff.crypto.sealed_drawer import Drawer
 from bff.errors import (
     AttemptUnknownError,
+    BffError,
     ProviderUnknownError,
     RequestRefusedError,
     SignInDeniedError,
     TransactionUnknownError,
 )
-from bff.ports import Demands, Foundation, IdentityProvider, VerifiedIdentity
+from bff.ports import (
+    NO_LEDGER,
+    Demands,
+    Foundation,
+    IdentityProvider,
+    SignInLedger,
+    VerifiedIdentity,
+)
 from bff.signin.claims_map import mapped_claims
 from bff.signin.fingerprints import PairwiseSubjects, hashed
 from bff.signin.records import (
@@ -81,7 +89,7 @@ class Established:
 class SignIn:
     """Signs people in at one of several providers."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired in one place, by keyword
         self,
         foundation: Foundation,
         *,
@@ -90,6 +98,7 @@ class SignIn:
         vault: TokenVault,
         subjects: PairwiseSubjects,
         redirect_uri: str,
+        ledger: SignInLedger = NO_LEDGER,
     ) -> None:
         self._attempts = Drawer("attempt", Attempt, foundation)
         self._transactions = Drawer("transaction", Transaction, foundation)
@@ -98,6 +107,7 @@ class SignIn:
         self._vault = vault
         self._subjects = subjects
         self._redirect_uri = redirect_uri
+        self._ledger = ledger
         self._entropy = foundation.entropy
 
     def start(self, wish: Wish, *, browser: str) -> str:
@@ -149,27 +159,17 @@ class SignIn:
         Raises IssuerMixUpError, SignInDeniedError, ProviderAnswerError, StepUpFailedError or
         IdentityProviderDownError; nobody is signed in then, and nobody is signed out.
         """
-        name, desk = self._desk(attempt.provider)
-        desk.provider.check_response_issuer(answer.iss)
-        if answer.error is not None or not answer.code:
-            raise SignInDeniedError(f"provider error: {(answer.error or 'no code')[:64]!r}")
-        identity = desk.provider.redeem(
-            answer.code,
-            redirect_uri=self._redirect_uri,
-            code_verifier=attempt.code_verifier,
-            nonce=attempt.nonce,
-            demands=Demands(
-                prompt=attempt.prompt, max_age=attempt.max_age, acr_values=attempt.acr_values
-            ),
+        try:
+            done = self._established(attempt, answer)
+        except BffError as error:
+            self._ledger.failed(provider=attempt.provider, code=error.code)
+            raise
+        person = done.session.person
+        log.info("session %s began at %s", done.session.key[:8], person.provider)
+        self._ledger.began(
+            person=person.pairwise, provider=person.provider, session_key=done.session.key
         )
-        person = self._person(name, desk, identity)
-        self._end_previous(attempt.previous, person)
-        token = self._book.new_token()
-        session = self._book.begin(token, _signed_in(person, identity))
-        self._vault.lock_away(session, identity.tokens)
-        self.note(attempt, code=None)
-        log.info("session %s began at %s", session.key[:8], name)
-        return Established(token=token, session=session)
+        return done
 
     def open_transaction(self, wish: Wish, *, browser: str) -> str:
         """Prepare a sign-in beside the page; return the id that the page waits on."""
@@ -205,6 +205,28 @@ class SignIn:
             version=held.version,
             ttl=ATTEMPT_LIFE,
         )
+
+    def _established(self, attempt: Attempt, answer: Answer) -> Established:
+        name, desk = self._desk(attempt.provider)
+        desk.provider.check_response_issuer(answer.iss)
+        if answer.error is not None or not answer.code:
+            raise SignInDeniedError(f"provider error: {(answer.error or 'no code')[:64]!r}")
+        identity = desk.provider.redeem(
+            answer.code,
+            redirect_uri=self._redirect_uri,
+            code_verifier=attempt.code_verifier,
+            nonce=attempt.nonce,
+            demands=Demands(
+                prompt=attempt.prompt, max_age=attempt.max_age, acr_values=attempt.acr_values
+            ),
+        )
+        person = self._person(name, desk, identity)
+        self._end_previous(attempt.previous, person)
+        token = self._book.new_token()
+        session = self._book.begin(token, _signed_in(person, identity))
+        self._vault.lock_away(session, identity.tokens)
+        self.note(attempt, code=None)
+        return Established(token=token, session=session)
 
     def _from_transaction(self, wish: Wish, browser: str) -> Wish:
         known = self.transaction(wish.transaction or "", browser=browser)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, cast
 
-from flask import current_app
+from flask import current_app, has_request_context, request
 
 from bff.broker.provider import Broker
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.guests.guest_house import GuestHouse
 from bff.ports import Clock, Entropy, IdentityProvider, Store
+from bff.records.record_house import Records
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.session_book import SessionBook
 from bff.signin.session_news import NewsDesk
@@ -54,9 +55,15 @@ class Services:
     providers: Mapping[str, IdentityProvider]
     guests: GuestHouse | None = None
     session_ids: KeyRing | None = None
+    records: Records | None = None
     close: Callable[[], None]
 
 
 def services() -> Services:
     """Return the services of the running application."""
     return cast("Services", current_app.extensions[EXTENSION])
+
+
+def asking_address() -> str | None:
+    """Return from where the request at hand comes; None outside of any."""
+    return request.remote_addr if has_request_context() else None

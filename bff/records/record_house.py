@@ -1,0 +1,78 @@
+"""Everything that the records offer to doors, commands and other services, in one hand."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from bff.errors import RecordsDownError, SettingsError
+from bff.ports import Clock, Store
+from bff.records.audit_heads import HeadKeys, HeadSigner
+from bff.records.audit_writing import OutboxTrail
+from bff.records.outbox import Outbox, OutboxWriter
+from bff.records.purpose_keys import PurposeKeys
+from bff.trail_ports import RecordsDatabase, TrailKeeper
+
+log = logging.getLogger(__name__)
+
+HEAD_LEASE: Final = "audit-head"
+HEAD_PAUSE: Final = timedelta(seconds=4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """The records of one process. `writer` is started by whoever serves."""
+
+    database: RecordsDatabase
+    keys: PurposeKeys
+    outbox: Outbox
+    writer: OutboxWriter
+    trail: OutboxTrail
+    keeper: TrailKeeper
+    head_keys: HeadKeys
+    signer: HeadSigner
+    close: Callable[[], None]
+
+    def prepare(self) -> None:
+        """Make ready to serve: bring a file of our own up to date, and refuse old tables.
+
+        Raises SettingsError. A database that is away is no reason not to start.
+        """
+        try:
+            if self.database.embedded:
+                self.database.upgrade()
+            is_current = self.database.is_current()
+        except RecordsDownError as error:
+            log.warning("the records do not answer; starting all the same: %s", error.detail)
+            return
+        if not is_current:
+            raise SettingsError(
+                "the tables at BFF_RECORDS_URL are not those of this version: "
+                "run `messenger-bff db upgrade`"
+            )
+
+    def settle(self) -> None:
+        """Deliver what waits, as a command does before it reads, or ends."""
+        self.trail.flush()
+        self.writer.once()
+
+
+class TrailRounds:
+    """What is due for the trail now and then, in one process of all."""
+
+    def __init__(
+        self, trail: OutboxTrail, signer: HeadSigner, *, store: Store, clock: Clock
+    ) -> None:
+        self._trail = trail
+        self._signer = signer
+        self._store = store
+        self._clock = clock
+
+    def once(self) -> None:
+        """Put what waits in memory into the outbox; sign the head if it is old enough."""
+        self._trail.flush()
+        # Never given back: that it runs out is what keeps the rounds apart.
+        if self._store.acquire_lease(HEAD_LEASE, ttl=HEAD_PAUSE) is None:
+            return
+        self._signer.tend(now=self._clock.now())
