@@ -1,20 +1,11 @@
 """Signed-in guests, while one gevent worker is provider, token holder and socket at once."""
 
-from collections.abc import Iterator
 from time import monotonic
 
-import pytest
 from guest_page import Jar
-from guest_processes import GuestProcess, GuestSite, guest_site
+from guest_processes import GuestProcess, GuestSite
 
 Here = tuple[GuestSite, GuestProcess]
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with guest_site(tmp_path_factory.mktemp("one-worker")) as site, site.serving() as serve:
-        yield site, serve
-        assert serve.is_clean, serve.log
 
 
 def test_a_person_chats_though_genesys_asks_the_very_worker_that_waits_for_it(here: Here) -> None:

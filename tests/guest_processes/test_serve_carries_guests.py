@@ -17,13 +17,6 @@ SIZE, COUNT = 30_000, 40
 Here = tuple[GuestSite, GuestProcess]
 
 
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
-    with guest_site(tmp_path_factory.mktemp("serve")) as site, site.serving() as serve:
-        yield site, serve
-        assert serve.is_clean, serve.log
-
-
 @pytest.fixture
 def leaving(tmp_path: Path) -> Iterator[Here]:
     with guest_site(tmp_path) as site, site.serving() as serve:
