@@ -37,6 +37,7 @@ class _Walk:
         yield f"{EXPIRIES} JWTs expire; nobody is asked again", self.expiries
         yield "after a reload the chat goes on", self.reload
         yield "a second tab is signed in by itself", self.second_tab
+        yield "the shop's own chat carries a signed message as the same person", self.own_chat
         yield "signing out ends it in both tabs, at the provider and at Genesys", self.sign_out
 
     def sign_in(self) -> None:
@@ -66,6 +67,19 @@ class _Walk:
         self._second.open_messenger()
         self._second.wait_until_known()
         _expect(self._second.popups == 0, "the Re-authenticate pop-up was shown")
+
+    def own_chat(self) -> None:
+        self._second.visit("/support")
+        field = self._second.part("chat-input")
+        self._second.page.wait_for_selector('#chat[data-state="open"]')
+        field.fill("And by post?")
+        field.press("Enter")
+        self._second.page.wait_for_selector(
+            '[data-testid="chat-message"][data-author="me"][data-state="delivered"]'
+        )
+        heard = self._stage.genesys.report()["heard"][-1]
+        _expect(heard["text"] == "And by post?", "the text is another")
+        _expect((heard["identity"] or {}).get("email") == "amira@example.com", "nobody is known")
 
     def sign_out(self) -> None:
         self._first.sign_out()

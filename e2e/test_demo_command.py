@@ -22,6 +22,7 @@ def test_the_demo_walks_the_whole_path_and_says_so() -> None:
         "ok    3 JWTs expire; nobody is asked again",
         "ok    after a reload the chat goes on",
         "ok    a second tab is signed in by itself",
+        "ok    the shop's own chat carries a signed message as the same person",
         "ok    signing out ends it in both tabs, at the provider and at Genesys",
         "The demo works.",
     ]
