@@ -4,6 +4,9 @@ BffError
 ├── SettingsError             a setting is missing, weak or contradictory; no start
 ├── StoreDownError            the store did not answer in time; nothing was lost
 ├── RecordsDownError          the database of the guest records did not answer; chats go on
+├── RecordsOffError           no records are kept here, or this door of theirs is shut
+├── GuestUnknownError         there is no such guest, and never was
+├── SignatureRefusedError     a signature is missing, wrong, late, or was used before
 ├── BrokenSealError           a sealed value does not open: wrong key, wrong context or tampering
 ├── SignInRequiredError       there is no session, or it has ended
 ├── AttemptUnknownError       a sign-in came back that this browser did not start, or too late
@@ -70,6 +73,27 @@ class RecordsDownError(BffError):
 
     code = "records_unavailable"
     message = "We cannot reach our records. Nothing was lost; please try again."
+
+
+class RecordsOffError(BffError):
+    """No guest records are kept here, or the door that was asked at is not configured."""
+
+    code = "records_off"
+    message = "There is nothing at this address."
+
+
+class GuestUnknownError(BffError):
+    """Nothing is known of this guest, and no erasure of them either."""
+
+    code = "guest_unknown"
+    message = "We know nothing of this guest."
+
+
+class SignatureRefusedError(BffError):
+    """The signature of a callback is missing, wrong, too old or too new, or was used before."""
+
+    code = "signature_refused"
+    message = "The signature was refused."
 
 
 class BrokenSealError(BffError):

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
 
 from bff.adapters.sql_engine import SqlRecords
 from bff.adapters.sql_tables import erasures, guests
@@ -12,6 +12,7 @@ from bff.record_ports import GuestRow
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+ROOM: Final = 0x6D736267  # of locks with two numbers, which are apart from those with one
 _MERGED: Final = (
     *("device", "person", "email", "browser"),
     *("email_sealed", "name_sealed", "fields_sealed", "session_sealed"),
@@ -28,6 +29,18 @@ def moment(value: int) -> datetime:
     return EPOCH + value * MICROSECOND
 
 
+def lock_guest(connection: Connection, pseudonym: str) -> None:
+    """Be the only one who writes this guest, or erases them, until the transaction ends.
+
+    SQLite has one writer anyway. On PostgreSQL two could both find nothing and insert, and a
+    writer that looked for an erasure before there was one could write after the guest was deleted.
+    """
+    if connection.dialect.name == "postgresql":
+        which = int(pseudonym[:8], 16) - 2**31
+        lock = text("SELECT pg_advisory_xact_lock(:room, :which)")
+        connection.execute(lock, {"room": ROOM, "which": which})
+
+
 class SqlGuests:
     """Keeps `record_ports.GuestRows`."""
 
@@ -38,6 +51,7 @@ class SqlGuests:
         """Write a guest, unless a guest of this pseudonym has been erased."""
 
         def write(connection: Connection) -> bool:
+            lock_guest(connection, pseudonym)
             gone = select(erasures.c.guest).where(erasures.c.guest == pseudonym).limit(1)
             if connection.execute(gone).first() is not None:
                 return False
@@ -81,9 +95,11 @@ class SqlGuests:
         )
         return self._records.read(lambda connection: list(connection.execute(query).scalars()))
 
-    def count(self) -> int:
-        """Return how many guests there are."""
+    def count(self, *, unused_since: datetime | None = None) -> int:
+        """Return how many guests there are, or how many nobody has seen since that moment."""
         query = select(func.count()).select_from(guests)
+        if unused_since is not None:
+            query = query.where(guests.c.seen_at < micros(unused_since))
         return self._records.read(lambda connection: connection.execute(query).scalar_one())
 
     def _newest(self, condition: Any, tenant: str, limit: int | None) -> list[GuestRow]:

@@ -93,6 +93,8 @@ erasures: Final = Table(
     Column("asked_by", Text, nullable=False),
     Column("asked_at", BigInteger, nullable=False),
     Column("done_at", BigInteger),
+    # Asked for at each writing of a guest.
+    Index("erasures_by_guest", "guest"),
 )
 
 imports: Final = Table(

@@ -59,11 +59,13 @@ class SqliteConnections:
     """Lends connections of one process to whoever works, and takes them back.
 
     Borrowing instead of one connection for each thread: a server that makes a thread or a
-    greenlet for each request would open the file for each request.
+    greenlet for each request would open the file for each request. `thorough` overwrites what
+    is deleted, which costs a write more each time.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, thorough: bool = False) -> None:
         self._path = path
+        self._thorough = thorough
         self._idle: deque[sqlite3.Connection] = deque()
         self._closed = False
 
@@ -74,6 +76,19 @@ class SqliteConnections:
     def read(self, work: Work[Result]) -> Result:
         """Run `work`, one query, without stopping anybody."""
         return self._insist(work, begin=None)
+
+    def scrub(self) -> None:
+        """Write back the copy beside the file and cut it: deleted things stay in it until then.
+
+        Somebody who reads all the time puts that off until the next scrub.
+        """
+        deadline = time.monotonic() + BUSY_SECONDS
+
+        def cut(connection: sqlite3.Connection) -> bool:
+            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
+
+        while not self.read(cut) and time.monotonic() < deadline:
+            threading.Event().wait(PAUSE_SECONDS)
 
     def close(self) -> None:
         """Close what is idle now, and what is borrowed when it comes back. Idempotent."""
@@ -98,6 +113,8 @@ class SqliteConnections:
         # WAL without a sync for each commit: a killed process loses nothing, a power cut may
         # lose the last moments, the file stays whole either way.
         connection.execute("PRAGMA synchronous = NORMAL")
+        if self._thorough:
+            connection.execute("PRAGMA secure_delete = ON").close()
         with closing(connection.execute("PRAGMA journal_mode")) as found:
             mode = str(found.fetchone()[0])
         if mode != "wal":

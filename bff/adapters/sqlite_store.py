@@ -69,11 +69,14 @@ class SqliteStore:
     Times are those of `clock`. A version or a fence is never given twice: both are the next
     value of one number that belongs to the file instead of the key. An entry that was deleted
     and made again has a greater version than it ever had, so a writer that still holds an old
-    one cannot replace it.
+    one cannot replace it. `thorough` overwrites what is deleted; `scrub` then leaves no copy.
     """
 
-    def __init__(self, path: Path | str, clock: Clock, entropy: Entropy) -> None:
+    def __init__(
+        self, path: Path | str, clock: Clock, entropy: Entropy, *, thorough: bool = False
+    ) -> None:
         self._path = Path(path)
+        self._thorough = thorough
         self._clock = clock
         self._entropy = entropy
         # A connection must not cross a fork: the child makes its own and never touches ours.
@@ -205,6 +208,10 @@ class SqliteStore:
         """Raise StoreDownError unless the file can be read."""
         self._connections.read(lambda db: db.execute("SELECT last FROM number").fetchall())
 
+    def scrub(self) -> None:
+        """Let nothing of what was deleted stay behind in the files. Not in `ports.Store`."""
+        self._connections.scrub()
+
     def close(self) -> None:
         """Release connections. Idempotent."""
         self._feed.close()
@@ -221,7 +228,7 @@ class SqliteStore:
     def _mine(self) -> tuple[SqliteConnections, SqliteFeed]:
         process = os.getpid()
         if process not in self._by_process:
-            connections = SqliteConnections(self._path)
+            connections = SqliteConnections(self._path, thorough=self._thorough)
             # Two threads may both come here first; setdefault lets one of them win.
             self._by_process.setdefault(process, (connections, SqliteFeed(connections)))
         return self._by_process[process]

@@ -51,7 +51,7 @@ class Carrier:
         self._clock = crowd.house.plan.clock
         self._origin = visitor.origin
         self._link: MessagingLink | None = None
-        self._watched: SessionKey | None = None
+        self._watched: tuple[SessionKey, ...] = ()
         self._timer: asyncio.TimerHandle | None = None
         self._wakes_at = _LONG_AFTER
         self._over = False
@@ -110,9 +110,10 @@ class Carrier:
         self._crowd.ask(task, self.answered)
 
     def watch(self, session_key: str) -> None:
-        """Hear what happens to this sign-in."""
-        self._watched = SessionKey(session_key)
-        self._crowd.news.follow(self._watched, self._news_came)
+        """Hear what happens to this sign-in, or to this guest."""
+        key = SessionKey(session_key)
+        self._watched = (*self._watched, key)
+        self._crowd.news.follow(key, self._news_came)
 
     # The page
 
@@ -245,6 +246,6 @@ class Carrier:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._watched is not None:
-            self._crowd.news.unfollow(self._watched, self._news_came)
+        for key in self._watched:
+            self._crowd.news.unfollow(key, self._news_came)
         self._crowd.leave(self)

@@ -26,6 +26,8 @@ GuestSessionId = NewType("GuestSessionId", str)
 DEFAULT_LIFETIME: Final = timedelta(hours=1)
 SESSION_ID_BYTES: Final = 16
 MIN_BROWSER_SECRET_CHARS: Final = 43
+BINDINGS: Final = "guest"
+"""What the records of bindings are called in the store."""
 _ID_CONTEXT: Final = "guest-session-id"
 _WRITES_A_LIFETIME: Final = 12
 _TRIES: Final = 8
@@ -71,7 +73,8 @@ class GuestBindings:
         session_ids: Sealer,
         lifetime: timedelta = DEFAULT_LIFETIME,
     ) -> None:
-        self._drawer = Drawer("guest", GuestBinding, foundation)
+        self._drawer = Drawer(BINDINGS, GuestBinding, foundation)
+        self._store = foundation.store
         self._clock = foundation.clock
         self._entropy = foundation.entropy
         self._session_ids = session_ids
@@ -101,6 +104,7 @@ class GuestBindings:
             expires_at=now + self._lifetime,
         )
         session_id = GuestSessionId(self._entropy.token(SESSION_ID_BYTES))
+        self._list(session_id, binding)
         self._drawer.add(session_id, binding, ttl=self._lifetime)
         return self._bound(session_id, binding)
 
@@ -146,7 +150,10 @@ class GuestBindings:
 
     def end(self, session_id: GuestSessionId) -> GuestBinding | None:
         """Forget a session; return what it was, to exactly one caller."""
-        return self._drawer.take(session_id)
+        binding = self._drawer.take(session_id)
+        if binding is not None:
+            self._store.leave(group_of_guest(binding.guest_id), session_id)
+        return binding
 
     def find(self, session_id: GuestSessionId) -> GuestBinding:
         """Return the binding as it is now. Raises SessionUnknownError."""
@@ -170,11 +177,16 @@ class GuestBindings:
     def _written(
         self, session_id: GuestSessionId, binding: GuestBinding, *, over: Held[GuestBinding]
     ) -> bool:
+        self._list(session_id, binding)
         # Over the version that was read only: what has ended meanwhile stays gone.
         version = self._drawer.replace(
             session_id, binding, version=over.version, ttl=self._lifetime
         )
         return version is not None
+
+    def _list(self, session_id: GuestSessionId, binding: GuestBinding) -> None:
+        # Before it is there: whoever ends all of a guest's sessions must miss none.
+        self._store.join(group_of_guest(binding.guest_id), session_id, ttl=self._lifetime)
 
     def _living(self, session_id: GuestSessionId) -> Held[GuestBinding]:
         held = self._drawer.get(session_id)
@@ -200,6 +212,11 @@ class GuestBindings:
         if _spelled(sealed) != unverified_id:
             raise SessionUnknownError  # an id has one spelling
         return GuestSessionId(opened.decode())
+
+
+def group_of_guest(guest_id: str) -> str:
+    """Return the group of a guest's sessions. The store is told no id, and no long one."""
+    return "guest-sessions:" + hashlib.sha256(guest_id.encode()).hexdigest()[:32]
 
 
 def session_id_ring(

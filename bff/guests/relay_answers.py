@@ -14,6 +14,7 @@ from bff.guests.conversation_acts import (
     PersonSignedIn,
     StepUpFailed,
 )
+from bff.guests.guest_news import news_of_guest
 from bff.guests.guest_tasks import (
     GuestExtended,
     GuestForgotten,
@@ -69,9 +70,10 @@ class RelayAnswers(RelayJoint):
             )
         )
         self._reach_genesys(answer)
+        self._hands.watch(news_of_guest(answer.guest_id))
         if answer.session_key is not None:
             self._hands.watch(answer.session_key)
-            self._look_again()  # for a sign-out between the desk's look and the watch
+        self._look_again()  # for an end between the desk's look and the watch
         if answer.owner is None and answer.person is not None:
             self._do(self._conversation.hear(PersonSignedIn(person=answer.person)))
 

@@ -49,4 +49,7 @@ class Hands(Protocol):
         """Have the desk perform a task where it may block; hand its answer to `answered`."""
 
     def watch(self, session_key: str) -> None:
-        """Report what happens to this signed-in session from now on with `heard_of_session`."""
+        """Report what happens to this key from now on with `heard_of_session`. There are several.
+
+        A key is that of a sign-in, or the one of `guest_news`.
+        """

@@ -6,11 +6,12 @@ seals the keys anew, and touches no data.
 
 import base64
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from bff.crypto.keyring import KeyRing
+from bff.crypto.keyring import STALENESS, KeyRing
 from bff.crypto.sealed_drawer import Drawer
 from bff.crypto.sealed_value import KEY_BYTES, KEY_ID_BYTES, SealingKey, key_id_of
 from bff.ports import Foundation
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 KEEP: Final = timedelta(days=3650)
 KIND: Final = "guest-key"
 MEMBERS: Final = "guest-keys"
+RESEALED: Final = "guest-keys-sealed-under"
+SETTLED: Final = 2 * STALENESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,10 +36,19 @@ class GuestKey:
 class GuestKeys:
     """Makes, finds and destroys keys. StoreDownError if their store is away.
 
-    `foundation` is that of the keys: their store, and their ring as its sealer.
+    `foundation` is that of the keys: their store, and their ring as its sealer. `scrub` lets
+    nothing of a deleted key stay behind in the file of a store that is one.
     """
 
-    def __init__(self, foundation: Foundation, *, ring: KeyRing) -> None:
+    def __init__(
+        self,
+        foundation: Foundation,
+        *,
+        ring: KeyRing,
+        scrub: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._scrub = scrub
+        self._clock = foundation.clock
         self._store = foundation.store
         self._entropy = foundation.entropy
         self._drawer = Drawer(KIND, GuestKey, foundation)
@@ -64,7 +76,9 @@ class GuestKeys:
     def destroy(self, guest_id: str) -> bool:
         """Destroy the key; say whether there was one. What it sealed opens nowhere any more."""
         self._store.leave(MEMBERS, guest_id)
-        return self._drawer.delete(guest_id)
+        existed = self._drawer.delete(guest_id)
+        self._scrub()
+        return existed
 
     def reseal(self) -> int:
         """Seal every key under the newest of the ring; return how many were sealed anew.
@@ -85,6 +99,29 @@ class GuestKeys:
             replaced = self._drawer.replace(guest_id, held.record, version=held.version, ttl=KEEP)
             done += replaced is not None
         return done
+
+    def rotate(self) -> int:
+        """Let a new key of the ring seal the guests' keys, all of them; return how many."""
+        self._ring.rotate()
+        return self.reseal()
+
+    def tend(self) -> None:
+        """Seal every key anew, once after each rotation of the ring, if that is due.
+
+        Other processes may seal with the key before for a minute; they have ended by then.
+        """
+        listed = self._ring.keys()
+        if len(listed) < 2:  # noqa: PLR2004 - one key seals, and there is no other
+            return
+        newest = listed[-1]
+        done = self._store.get(RESEALED)
+        if done is not None and done.value == newest.id.encode():
+            return
+        if self._clock.now() - newest.created < SETTLED:
+            return
+        count = self.reseal()
+        self._store.put(RESEALED, newest.id.encode(), ttl=KEEP)
+        log.info("%d keys of guests were sealed anew", count)
 
 
 def _opened(key: GuestKey) -> SealingKey:

@@ -101,7 +101,11 @@ class GuestMemory:
         if not self._rows.keep(seed, pseudonym=pseudonym):
             return False
         key = self._keys.find_or_make(facts.guest_id)
-        return self._rows.keep(self._sealed(seed, facts, key), pseudonym=pseudonym)
+        kept = self._rows.keep(self._sealed(seed, facts, key), pseudonym=pseudonym)
+        if not kept:
+            # Erased in between: the key that was made may have come after the one destroyed.
+            self._keys.destroy(facts.guest_id)
+        return kept
 
     def recall(
         self, *, device_id: str | None, browser_secret: str | None, person: str | None

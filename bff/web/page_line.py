@@ -55,7 +55,7 @@ class PageLine:
         self._pinged_at: datetime | None = None
         self._heard_at = self._clock.now()
         self._cut_at: datetime | None = None
-        self._watched: SessionKey | None = None
+        self._watched: list[SessionKey] = []
         self._relay = house.relay(self, visitor)
 
     def run(self) -> None:
@@ -68,8 +68,8 @@ class PageLine:
         finally:
             self._page.cut()
             self.hang_up(GOING_AWAY)
-            if self._watched is not None:
-                self._news.unfollow(self._watched, self._news_came)
+            for key in self._watched:
+                self._news.unfollow(key, self._news_came)
 
     def drain(self) -> None:
         """Ask it to finish, from any thread."""
@@ -121,9 +121,10 @@ class PageLine:
         self._elsewhere(partial(self._perform, task))
 
     def watch(self, session_key: str) -> None:
-        """Hear what happens to this sign-in."""
-        self._watched = SessionKey(session_key)
-        self._news.follow(self._watched, self._news_came)
+        """Hear what happens to this sign-in, or to this guest."""
+        key = SessionKey(session_key)
+        self._watched.append(key)
+        self._news.follow(key, self._news_came)
 
     # What comes in
 

@@ -183,8 +183,27 @@ def test_a_session_in_use_is_extended_and_one_that_is_gone_is_told() -> None:
 
 def test_a_signed_in_page_is_watched_and_looked_at_again_after_the_watch_began() -> None:
     rig = signed_in(RelayRig())
-    assert rig.watched == ["key-1"]
+    assert rig.watched == ["guest:guest-1", "key-1"]
     assert rig.wanted(LookAgain).session_key == "key-1"
+
+
+def test_a_guest_who_is_erased_is_told_and_the_page_is_let_go() -> None:
+    rig = RelayRig().live()
+    assert rig.watched == ["guest:guest-1"]
+    rig.relay.heard_of_session(GuestEnd.REVOKED)
+    assert rig.told[-1]["type"] == "session_ended"
+    assert rig.closed == (1000, "revoked")
+    assert rig.wanted(EndGuest).reason is GuestEnd.REVOKED
+
+
+def test_who_was_erased_before_the_watch_began_is_found_by_looking() -> None:
+    rig = RelayRig()
+    rig.init()
+    rig.tasks.clear()
+    rig.relay.answered(rig.opened())
+    assert rig.wanted(LookAgain).session_key is None
+    rig.relay.answered(GuestGone(reason=GuestEnd.EXPIRED))
+    assert rig.closed == (1000, "expired")
 
 
 def test_a_sign_in_that_runs_out_is_looked_for_when_it_should_have() -> None:

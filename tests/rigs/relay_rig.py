@@ -11,7 +11,7 @@ from hand_clock import HandClock
 from bff.adapters.system import SystemEntropy
 from bff.guests.frame_keys import PageKeys
 from bff.guests.guest_binding import GuestSessionId
-from bff.guests.guest_tasks import GuestOpened, Task
+from bff.guests.guest_tasks import GuestOpened, GuestStillThere, LookAgain, Task
 from bff.guests.relay import GuestRelay
 from bff.guests.relay_hands import Visitor
 from bff.guests.relay_plan import RelayPlan
@@ -85,6 +85,10 @@ class RelayRig:
         self.tasks.clear()
         self.relay.answered(self.opened(**more))
         self.page.learn(self.told[-1] if "publicKey" in self.told[-1] else self.told[0])
+        if "session_key" not in more:
+            # It looks whether it was erased meanwhile.
+            self.tasks.remove(self.wanted(LookAgain))
+            self.relay.answered(GuestStillThere())
         return self
 
     def opened(self, **more: Any) -> GuestOpened:

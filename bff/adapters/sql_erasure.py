@@ -1,0 +1,125 @@
+"""Erasures in SQL: what was asked for, and the one transaction that does it."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy.exc import InternalError, ProgrammingError
+
+from bff.adapters.sql_audit import SqlAudit
+from bff.adapters.sql_engine import Result, SqlRecords
+from bff.adapters.sql_guests import lock_guest, micros, moment
+from bff.adapters.sql_tables import erasures, guests
+from bff.errors import RecordsDownError
+from bff.record_ports import ErasureRow
+from bff.trail_ports import TrailEntry
+
+_REFUSED: Final = (ProgrammingError, InternalError)
+
+
+class SqlErasures:
+    """Keeps `record_ports.Erasures`. The events are written by the trail's own hand."""
+
+    def __init__(self, records: SqlRecords, *, audit: SqlAudit) -> None:
+        self._records = records
+        self._audit = audit
+
+    def begin(
+        self, row: ErasureRow, *, asked: TrailEntry, seen_before: datetime | None = None
+    ) -> ErasureRow | None:
+        """Write the request and its event, unless there is one: return what is there."""
+
+        def write(connection: Connection) -> ErasureRow | None:
+            # Whoever writes this guest has ended after this, or sees what is written here.
+            lock_guest(connection, row.guest)
+            known = connection.execute(_newest_of(row.guest)).first()
+            if known is not None:
+                return _row(known)
+            if seen_before is not None and _seen_since(connection, row, seen_before):
+                return None
+            connection.execute(insert(erasures).values(**_columns(row)))
+            self._audit.append_on(connection, [asked])
+            return row
+
+        return self._insist(write)
+
+    def finish(self, row: ErasureRow, *, at: datetime, erased: TrailEntry) -> bool:
+        """Delete the guest, write the event, forget the guest's id: all of it or nothing."""
+
+        def write(connection: Connection) -> bool:
+            mine = erasures.c.request_id == row.request_id
+            done = (
+                update(erasures)
+                .where(mine, erasures.c.done_at.is_(None))
+                .values(done_at=micros(at), guest_id=None)
+            )
+            if connection.execute(done).rowcount == 0:
+                return False
+            connection.execute(delete(guests).where(guests.c.guest_id == row.guest_id))
+            self._audit.append_on(connection, [erased])
+            return True
+
+        return self._insist(write)
+
+    def scrub(self) -> None:
+        """Let nothing of what was deleted stay behind in a file of ours."""
+        try:
+            self._records.scrub()
+        except sqlite3.Error as error:
+            raise RecordsDownError(f"records: {type(error).__name__}") from error
+
+    def of(self, pseudonym: str) -> ErasureRow | None:
+        """Return the erasure of a guest."""
+        found = self._rows(_newest_of(pseudonym))
+        return found[0] if found else None
+
+    def unfinished(self, *, limit: int) -> list[ErasureRow]:
+        """Return what is not done yet, oldest first."""
+        query = select(erasures).where(erasures.c.done_at.is_(None))
+        return self._rows(query.order_by(erasures.c.asked_at).limit(limit))
+
+    def _insist(self, write: Callable[[Connection], Result]) -> Result:
+        try:
+            return self._records.write(write)
+        except _REFUSED as error:
+            cause = type(error.orig).__name__
+            raise RecordsDownError(f"the erasure cannot be written: {cause}") from error
+
+    def _rows(self, query: Select[Any]) -> list[ErasureRow]:
+        found = self._records.read(lambda connection: connection.execute(query).all())
+        return [_row(one) for one in found]
+
+
+def _newest_of(pseudonym: str) -> Select[Any]:
+    query = select(erasures).where(erasures.c.guest == pseudonym)
+    return query.order_by(erasures.c.asked_at.desc()).limit(1)
+
+
+def _seen_since(connection: Connection, row: ErasureRow, when: datetime) -> bool:
+    here = guests.c.guest_id == row.guest_id
+    query = select(guests.c.guest_id).where(here, guests.c.seen_at >= micros(when))
+    return connection.execute(query).first() is not None
+
+
+def _columns(row: ErasureRow) -> dict[str, Any]:
+    return {
+        "request_id": row.request_id,
+        "guest": row.guest,
+        "guest_id": row.guest_id,
+        "asked_by": row.asked_by,
+        "asked_at": micros(row.asked_at),
+        "done_at": None if row.done_at is None else micros(row.done_at),
+    }
+
+
+def _row(found: Row[Any]) -> ErasureRow:
+    return ErasureRow(
+        request_id=found.request_id,
+        guest=found.guest,
+        guest_id=found.guest_id,
+        asked_by=found.asked_by,
+        asked_at=moment(found.asked_at),
+        done_at=None if found.done_at is None else moment(found.done_at),
+    )

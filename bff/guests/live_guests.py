@@ -1,0 +1,35 @@
+"""Which sessions a guest has open, so that all of them can be ended at once."""
+
+from bff.crypto.sealed_drawer import Drawer
+from bff.guests.guest_binding import BINDINGS, GuestBinding, group_of_guest
+from bff.guests.guest_news import news_of_guest
+from bff.ports import Foundation
+from bff.signin.records import EndReason
+from bff.signin.session_news import SessionEnded, announce
+
+
+class LiveGuests:
+    """Finds and ends the sessions of a guest, in every process. StoreDownError."""
+
+    def __init__(self, foundation: Foundation) -> None:
+        self._store = foundation.store
+        self._drawer = Drawer(BINDINGS, GuestBinding, foundation)
+
+    def of(self, guest_id: str) -> list[GuestBinding]:
+        """Return what is known of the sessions that a guest has."""
+        found = map(self._drawer.get, self._store.members(group_of_guest(guest_id)))
+        return [held.record for held in found if held is not None]
+
+    def end_all(self, guest_id: str) -> frozenset[str]:
+        """End every session and close its socket; return the persons whose they were."""
+        group = group_of_guest(guest_id)
+        persons = set()
+        for session_id in self._store.members(group):
+            binding = self._drawer.take(session_id)
+            self._store.leave(group, session_id)
+            if binding is not None and binding.person is not None:
+                persons.add(binding.person)
+        # Told even if nothing was found: a socket may be open that has outlived its binding.
+        ended = SessionEnded(key=news_of_guest(guest_id), reason=EndReason.REVOKED)
+        announce(self._store, ended)
+        return frozenset(persons)
