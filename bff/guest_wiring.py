@@ -11,6 +11,7 @@ from bff.errors import SettingsError
 from bff.guests.either_scheme import EitherScheme
 from bff.guests.frame_keys import PageKeys
 from bff.guests.frame_schemes import Scheme
+from bff.guests.guest_archive import GuestArchive, NoArchive
 from bff.guests.guest_binding import GuestBindings, session_id_ring
 from bff.guests.guest_desk import GuestDesk, SignedInGuest
 from bff.guests.guest_history import GuestHistory
@@ -72,6 +73,7 @@ def guest_house(
     book: SessionBook,
     tokens: HeldTokens | None,
     ring: KeyRing | None,
+    archive: GuestArchive | None = None,
 ) -> GuestHouse | None:
     """Return what the shells of the guest socket need, or None if it is not switched on."""
     doors = _doors(settings, foundation)
@@ -88,6 +90,7 @@ def guest_house(
         sign_ins=BookOfSignIns(book),
         tokens=tokens,
         history=GuestHistory(doors),
+        archive=archive or NoArchive(),
     )
     plan = RelayPlan(
         clock=foundation.clock,
@@ -153,6 +156,10 @@ def _scheme(settings: Settings, entropy: Entropy) -> Scheme:
 def _as_guest(session: BrowserSession | None) -> SignedInGuest | None:
     if session is None:
         return None
+    claims = {"email": session.person.claims.get("email"), "name": session.person.name}
     return SignedInGuest(
-        session_key=session.key, person=session.person.pairwise, until=session.ends_at
+        session_key=session.key,
+        person=session.person.pairwise,
+        until=session.ends_at,
+        profile={name: value for name, value in claims.items() if value},
     )

@@ -15,8 +15,11 @@ from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.guest_wiring import guest_house, held_tokens, session_ids
+from bff.guests.guest_archive import GuestArchive, NoArchive
+from bff.guests.held_tokens import HeldTokens
 from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedger, Store
 from bff.record_wiring import build_records
+from bff.records.archive import Archive
 from bff.records.record_house import Records
 from bff.records.sign_in_ledger import TrailLedger
 from bff.setting_checks import decoded_key
@@ -58,6 +61,24 @@ class Witness:
             auth_time=session.auth_time,
             acr=session.acr,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class TokensOfPeople:
+    """Forgets the Genesys tokens of an erased guest's person, whose sign-in goes on."""
+
+    book: SessionBook
+    held: HeldTokens
+    records: Records
+
+    def __call__(self, prints: frozenset[str]) -> None:
+        """Forget those of every session of the persons with these fingerprints."""
+        if not prints:
+            return
+        print_of, tenant = self.records.keys.fingerprint, self.records.guests.tenant
+        for session in self.book.everyone():
+            if print_of("person", tenant, session.person.pairwise) in prints:
+                self.held.forget(session.key)
 
 
 def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
@@ -122,6 +143,8 @@ def build(
     broker = _broker(settings, foundation, Witness(book, vault), signing_keys)
     held = held_tokens(settings, foundation, broker)
     guest_ring = session_ids(settings, foundation)
+    if records is not None and held is not None:
+        records.guests.erasure.also_tell(TokensOfPeople(book, held, records))
 
     def close() -> None:
         news.close()
@@ -159,10 +182,28 @@ def build(
         key_ring=ring,
         signing_keys=signing_keys,
         providers=providers,
-        guests=guest_house(settings, foundation, book=book, tokens=held, ring=guest_ring),
+        guests=guest_house(
+            settings,
+            foundation,
+            book=book,
+            tokens=held,
+            ring=guest_ring,
+            archive=_archive(records, foundation),
+        ),
         session_ids=guest_ring,
         records=records,
         close=close,
+    )
+
+
+def _archive(records: Records | None, foundation: Foundation) -> GuestArchive:
+    if records is None:
+        return NoArchive()
+    return Archive(
+        memory=records.guests.memory,
+        trail=records.trail,
+        clock=foundation.clock,
+        entropy=foundation.entropy,
     )
 
 
