@@ -30,7 +30,14 @@ from under_load import EchoRelay, unhurried
 from bff.adapters.system import SystemClock, SystemEntropy
 from bff.guests.frame_keys import PageKeys
 from bff.guests.guest_binding import GuestSessionId
-from bff.guests.guest_tasks import GuestOpened, OpenGuest, Task
+from bff.guests.guest_tasks import (
+    Answer,
+    GuestOpened,
+    GuestStillThere,
+    LookAgain,
+    OpenGuest,
+    Task,
+)
 from bff.guests.relay import GuestRelay
 from bff.guests.relay_hands import Visitor
 from bff.guests.relay_plan import RelayPlan
@@ -48,12 +55,13 @@ class GenesysEnd(WSListener):
         """It is open."""
         self._page.genesys = transport
         self._page.relay.genesys_opened()
+        self._page.settle()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """It said something."""
         if frame.msg_type is WSMsgType.TEXT:
             self._page.relay.genesys_sent(frame.get_payload_as_memoryview())
-            _ = self._page.relay.wake_at
+            self._page.settle()
         else:
             transport.disconnect()
 
@@ -81,8 +89,12 @@ class PageEnd(WSListener):
             transport.disconnect()
             return
         self.relay.page_sent(frame.get_payload_as_memoryview())
+        self.settle()
+
+    def settle(self) -> None:
+        """After each call of the relay: answer what it asked, and look when to come back."""
         while self._tasks:
-            self.relay.answered(self._shell.opened(self._tasks.popleft()))
+            self.relay.answered(self._shell.perform(self._tasks.popleft()))
         _ = self.relay.wake_at
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
@@ -166,8 +178,10 @@ class BareShell:
         visitor = Visitor(origin="https://example.com", address=LOOPBACK, browser_secret=browser)
         return PageEnd(self, visitor)
 
-    def opened(self, task: Task) -> GuestOpened:
-        """Return a session that nobody keeps."""
+    def perform(self, task: Task) -> Answer:
+        """Open a session that nobody keeps, and never lose it."""
+        if isinstance(task, LookAgain):
+            return GuestStillThere()
         if not isinstance(task, OpenGuest):
             raise SystemExit(f"nobody can {task}")
         entropy = self.plan.entropy
