@@ -1,13 +1,13 @@
 """The guest records put together: their adapters are known here and in `wiring` only."""
 
-from pathlib import Path
 from typing import Final
 
-from bff.adapters.head_copies import head_copies
+from bff.adapters.head_copies import copies_file, head_copies
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import RecordsPlace, SqlRecords
+from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
-from bff.records import audit_writing
+from bff.records import audit_writing, guest_memory
 from bff.records.audit_heads import HeadKeys, HeadSigner
 from bff.records.audit_writing import OutboxTrail, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
@@ -24,17 +24,10 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
 
     Opens nothing yet: a database that is away is no reason not to start.
     """
-    url = records_url(settings)
-    if url is None:
+    database = open_database(settings)
+    if database is None:
         return None
-    database = SqlRecords(
-        RecordsPlace(
-            url=url,
-            pool=settings.records_pool,
-            patience=settings.records_timeout,
-            prepared_statements=settings.records_statements,
-        )
-    )
+    token = settings.audit_token
     keys = PurposeKeys(decoded_key(settings.pairwise_salt))
     keeper = SqlAudit(database, clock=foundation.clock, entropy=foundation.entropy)
     head_keys = HeadKeys(foundation)
@@ -49,16 +42,26 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
-    writer = OutboxWriter(
-        outbox,
-        foundation,
-        desks={audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver},
-        afterwards=rounds.once,
+    guests = guest_records(
+        settings, foundation, database=database, audit=keeper, outbox=outbox, purposes=keys
     )
+    desks = {
+        audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,
+        guest_memory.DESK: guests.memory.deliver,
+    }
+
+    def afterwards() -> None:
+        try:
+            rounds.once()
+        finally:
+            guests.rounds.once()
+
+    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=afterwards)
 
     def close() -> None:
         writer.stop()
         database.close()
+        guests.close()
 
     return Records(
         database=database,
@@ -69,7 +72,27 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         keeper=keeper,
         head_keys=head_keys,
         signer=signer,
+        guests=guests,
+        copies_file=copies_file(settings.audit_heads),
+        guest_rows=guests.rows,
+        profile_of=guests.memory.profile_of,
+        auditor_token=None if token is None else token.get_secret_value(),
         close=close,
+    )
+
+
+def open_database(settings: Settings) -> SqlRecords | None:
+    """Return the database of the records; None where there is none. Connects at its first use."""
+    url = records_url(settings)
+    if url is None:
+        return None
+    return SqlRecords(
+        RecordsPlace(
+            url=url,
+            pool=settings.records_pool,
+            patience=settings.records_timeout,
+            prepared_statements=settings.records_statements,
+        )
     )
 
 
@@ -78,8 +101,3 @@ def records_url(settings: Settings) -> str | None:
     if settings.records_url is not None:
         return settings.records_url
     return f"sqlite:///{beside(settings.store_path, RECORDS_FILE)}" if settings.embedded else None
-
-
-def beside(path: Path, addition: str) -> Path:
-    """Return a file in the same folder, whose name says whose neighbour it is."""
-    return path.with_name(f"{path.stem}{addition}{path.suffix}")

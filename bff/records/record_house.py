@@ -1,15 +1,18 @@
 """Everything that the records offer to doors, commands and other services, in one hand."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from bff.errors import RecordsDownError, SettingsError
 from bff.ports import Clock, Store
+from bff.record_ports import GuestRows
 from bff.records.audit_heads import HeadKeys, HeadSigner
 from bff.records.audit_writing import OutboxTrail
+from bff.records.guest_records import GuestRecords
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
 from bff.trail_ports import RecordsDatabase, TrailKeeper
@@ -32,6 +35,11 @@ class Records:
     keeper: TrailKeeper
     head_keys: HeadKeys
     signer: HeadSigner
+    guests: GuestRecords
+    copies_file: Path | None
+    guest_rows: GuestRows
+    profile_of: Callable[[str], Mapping[str, str] | None] = lambda _: None
+    auditor_token: str | None = field(default=None, repr=False)
     close: Callable[[], None]
 
     def prepare(self) -> None:
@@ -42,11 +50,13 @@ class Records:
         try:
             if self.database.embedded:
                 self.database.upgrade()
-            is_current = self.database.is_current()
+            self.must_be_current()
         except RecordsDownError as error:
             log.warning("the records do not answer; starting all the same: %s", error.detail)
-            return
-        if not is_current:
+
+    def must_be_current(self) -> None:
+        """Raise SettingsError unless the tables are those of this version."""
+        if not self.database.is_current():
             raise SettingsError(
                 "the tables at BFF_RECORDS_URL are not those of this version: "
                 "run `messenger-bff db upgrade`"

@@ -1,0 +1,106 @@
+"""What is kept of guests, put together: rows, keys apart from them, memory and erasure."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from bff.adapters.sql_audit import SqlAudit
+from bff.adapters.sql_engine import SqlRecords
+from bff.adapters.sql_erasure import SqlErasures
+from bff.adapters.sql_guests import SqlGuests
+from bff.adapters.sql_imports import SqlImports
+from bff.adapters.sqlite_store import SqliteStore
+from bff.crypto.keyring import KeyRing
+from bff.guests.live_guests import LiveGuests
+from bff.ports import Foundation, Store
+from bff.records.erasure import Erasure, ErasureRounds
+from bff.records.guest_keys import GuestKeys
+from bff.records.guest_memory import GuestMemory
+from bff.records.guest_records import GuestRecords
+from bff.records.outbox import Outbox
+from bff.records.purpose_keys import PurposeKeys
+from bff.settings import Settings
+
+RING: Final = "guest-keys"
+KEYS_FILE: Final = "-keys"
+KEEP_RING_KEYS: Final = timedelta(days=365)
+"""Everything is sealed anew minutes after a rotation; a service that was off has this long."""
+
+NO_TENANT: Final = "-"
+
+
+def guest_records(
+    settings: Settings,
+    foundation: Foundation,
+    *,
+    database: SqlRecords,
+    audit: SqlAudit,
+    outbox: Outbox,
+    purposes: PurposeKeys,
+) -> GuestRecords:
+    """Put it together. The keys lie in a store of their own wherever that is a file."""
+    key_store, scrub, close = _key_store(settings, foundation)
+    ring = KeyRing(
+        key_store,
+        RING,
+        master_keys=settings.master_keys,
+        clock=foundation.clock,
+        entropy=foundation.entropy,
+        rotate_after=settings.key_lifecycle,
+        keep_for=KEEP_RING_KEYS,
+    )
+    of_keys = replace(foundation, store=key_store, sealer=ring)
+    keys = GuestKeys(of_keys, ring=ring, scrub=scrub)
+    rows, live = SqlGuests(database), LiveGuests(foundation)
+    tenant = settings.genesys_deployment_id or NO_TENANT
+    memory = GuestMemory(
+        rows=rows,
+        keys=keys,
+        purposes=purposes,
+        outbox=outbox,
+        tenant=tenant,
+        fields=settings.profile_fields,
+        clock=foundation.clock,
+        entropy=foundation.entropy,
+    )
+    erasure = Erasure(
+        erasures=SqlErasures(database, audit=audit),
+        rows=rows,
+        keys=keys,
+        sessions=live,
+        outbox=outbox,
+        purposes=purposes,
+        tenant=tenant,
+        clock=foundation.clock,
+        entropy=foundation.entropy,
+    )
+    return GuestRecords(
+        tenant=tenant,
+        rows=rows,
+        ring=ring,
+        keys=keys,
+        live=live,
+        memory=memory,
+        imports=SqlImports(database),
+        erasure=erasure,
+        rounds=ErasureRounds(erasure, keys, store=foundation.store),
+        close=close,
+    )
+
+
+def _key_store(
+    settings: Settings, foundation: Foundation
+) -> tuple[Store, Callable[[], None], Callable[[], None]]:
+    """Return the store of the keys, how to clean it, and how to close it if it is ours to close."""
+    if not settings.embedded:
+        return foundation.store, lambda: None, lambda: None
+    path = settings.guest_keys_path or beside(settings.store_path, KEYS_FILE)
+    store = SqliteStore(path, foundation.clock, foundation.entropy, thorough=True)
+    return store, store.scrub, store.close
+
+
+def beside(path: Path, addition: str) -> Path:
+    """Return a file in the same folder, whose name says whose neighbour it is."""
+    return path.with_name(f"{path.stem}{addition}{path.suffix}")

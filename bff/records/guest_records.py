@@ -1,0 +1,32 @@
+"""What is kept of guests, in one hand: for doors, commands, and whoever opens sessions."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bff.crypto.keyring import KeyRing
+from bff.guests.live_guests import LiveGuests
+from bff.record_ports import GuestRows, Imports
+from bff.records.erasure import Erasure, ErasureRounds
+from bff.records.guest_keys import GuestKeys
+from bff.records.guest_memory import GuestMemory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestRecords:
+    """The guests of one tenant, and what takes them away again."""
+
+    tenant: str
+    rows: GuestRows
+    ring: KeyRing
+    keys: GuestKeys
+    live: LiveGuests
+    memory: GuestMemory
+    imports: Imports
+    erasure: Erasure
+    rounds: ErasureRounds
+    close: Callable[[], None]
+
+    def of_email(self, email: str) -> list[str]:
+        """Return the ids of the guests with this e-mail. Raises RecordsDownError."""
+        print_ = self.memory.email_print(email)
+        return [row.guest_id for row in self.rows.of_email(self.tenant, print_)]
