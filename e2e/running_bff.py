@@ -26,14 +26,22 @@ class RunningBff:
         self._settings = settings
         self._clock = clock
         self._port = port
-        self.services: Services = build(settings, clock=clock)
+        self.services: Services = self._prepared()
         self._app: Flask = create_app(self.services)
         self._served = Served(self._app, host=BFF_HOST, port=port)
+
+    def _prepared(self) -> Services:
+        """Build what `serve` builds, and start what it starts."""
+        services = build(self._settings, clock=self._clock)
+        if services.records is not None:
+            services.records.prepare()
+            services.records.writer.start()
+        return services
 
     def restart(self) -> None:
         """Leave as a process does that is told to go, and come back as another one."""
         self._leave()
-        self.services = build(self._settings, clock=self._clock)
+        self.services = self._prepared()
         self._app = create_app(self.services)
         self._served = Served(self._app, host=BFF_HOST, port=self._port).start()
 

@@ -136,6 +136,17 @@ class World:
         """Return another tab of the same browser, with the shop's own chat open in it."""
         return SupportPage(self.context.new_page(), self.stage.brand_url).visit()
 
+    def another_profile(self) -> BrowserContext:
+        """Return another profile of the same browser on the same machine."""
+        browser = self.context.browser
+        assert browser is not None
+        return browser.new_context()
+
+    def records_settled(self) -> None:
+        """Have written down what is still on its way to the records."""
+        assert self.services.records is not None
+        self.services.records.settle()
+
     def tab(self) -> Shopper:
         """Return another tab of the same browser."""
         return Shopper(self.context.new_page(), self.stage.brand_url)
