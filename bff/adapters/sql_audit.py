@@ -5,6 +5,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, or_, select, text
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import InternalError, ProgrammingError
 
 from bff.adapters.sql_engine import SqlRecords
@@ -123,7 +125,7 @@ class SqlAudit:
         if events:
             connection.execute(insert(audit_events), events)
         if sources:
-            connection.execute(insert(audit_sources), sources)
+            _keep_sources(connection, sources)
         return int(seq)
 
     def _event(self, entry: TrailEntry, seq: int, salt: bytes | None) -> dict[str, Column]:
@@ -151,6 +153,15 @@ def _stand_alone(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": TRAIL_LOCK})
+
+
+def _keep_sources(connection: Connection, sources: list[dict[str, Any]]) -> None:
+    """Write from where events came; what lies there of a tail that was cut must not stop us.
+
+    It stays as it is, for `audit verify` to find: the role that adds need not be able to delete.
+    """
+    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
+    connection.execute(insert(audit_sources).on_conflict_do_nothing(), sources)
 
 
 def _known(connection: Connection, entries: Sequence[TrailEntry]) -> set[str]:
