@@ -4,7 +4,6 @@ Genesys counts for each session. A session in two tabs has two of these; what th
 together Genesys refuses, and the page is told as it is told of any refusal.
 """
 
-from collections import deque
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
@@ -50,7 +49,7 @@ class SessionPace:
         self._per_second = per_second
         self._per_minute = per_minute
         # As many as a minute may have: when it is full, its oldest decides.
-        self._times: deque[datetime] = deque(maxlen=per_minute)
+        self._times: list[datetime] = []
         self._typed_at: datetime | None = None
 
     def admit(self, kind: FrameKind, *, now: datetime) -> timedelta | None:
@@ -69,6 +68,8 @@ class SessionPace:
         if waits:
             return waits
         times.append(now)
+        if known == self._per_minute:
+            del times[0]
         return None
 
     def _admit_typing(self, now: datetime) -> timedelta | None:
