@@ -15,6 +15,7 @@ from bff.adapters.system import SystemEntropy
 from bff.findings import Finding, Verdict, fine, tried
 from bff.guest_checkup import examine_guests
 from bff.ports import Clock, Store
+from bff.record_checkup import examine_records
 from bff.setting_sources import PREFIX
 from bff.settings import ProviderSettings, Settings
 from bff.wiring import open_ring, open_store
@@ -28,6 +29,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     yield from _settings(settings)
     yield from _origins(settings)
     yield from _store(settings, clock)
+    yield from examine_records(settings)
     for name, provider in settings.providers.items():
         yield from _provider(name, provider, clock)
     yield from examine_guests(settings, clock)
