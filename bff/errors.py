@@ -5,6 +5,7 @@ BffError
 ├── StoreDownError            the store did not answer in time; nothing was lost
 ├── RecordsDownError          the database of the guest records did not answer; chats go on
 ├── RecordsOffError           no records are kept here, or this door of theirs is shut
+├── AuditorUnknownError       who asks for the audit trail has not shown the auditor's token
 ├── GuestUnknownError         there is no such guest, and never was
 ├── SignatureRefusedError     a signature is missing, wrong, late, or was used before
 ├── BrokenSealError           a sealed value does not open: wrong key, wrong context or tampering
@@ -80,6 +81,13 @@ class RecordsOffError(BffError):
 
     code = "records_off"
     message = "There is nothing at this address."
+
+
+class AuditorUnknownError(BffError):
+    """A report was asked for without the auditor's token, or with a wrong one."""
+
+    code = "auditor_unknown"
+    message = "This door is for the auditor, who has a token for it."
 
 
 class GuestUnknownError(BffError):

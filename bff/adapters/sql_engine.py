@@ -1,7 +1,9 @@
 """The database of the guest records: SQLite's file by default, PostgreSQL with one pool."""
 
 import logging
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -140,6 +142,7 @@ def _engine(url: URL, place: RecordsPlace) -> Engine:
             pool_timeout=seconds,
             connect_args={"timeout": seconds, "check_same_thread": False},
         )
+        event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -164,6 +167,13 @@ def _engine(url: URL, place: RecordsPlace) -> Engine:
 
     event.listen(engine, "connect", keep_prepared)
     return engine
+
+
+def _make_private(_: Any, __: Any, arguments: Any, ___: Any) -> None:
+    """Let nobody else on this machine read a file that we begin; SQLite would ask the umask."""
+    if arguments and not str(arguments[0]).startswith(":"):
+        with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+            os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -89,7 +89,7 @@ def bound(text: str | None, *, end: bool = False) -> int | None:
     except ValueError as error:
         raise RequestRefusedError(
             f"{text[:40]!r} is no time such as 2026-11-20, 2026-11-20T09:30 or "
-            "2026-11-20T09:30:00+01:00 (in an address, + is written %2B)"
+            "2026-11-20T09:30:00+01:00"
         ) from error
     _, clock, seconds, fraction, _ = read.groups()
     if fraction:

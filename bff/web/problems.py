@@ -22,6 +22,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.GuestUnknownError: 404,
     errors.SignatureRefusedError: 401,
     errors.BrokenSealError: 400,
+    errors.AuditorUnknownError: 401,
     errors.SignInRequiredError: 401,
     errors.AttemptUnknownError: 400,
     errors.SignInDeniedError: 403,
@@ -113,7 +114,7 @@ def _shaped(code: str, message: str, status: int) -> Response:
     if wants_page():
         return page(_title(status), message, code=code, status=status)
     body = {"code": code, "message": message}
-    if status == HTTPStatus.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED and code != errors.AuditorUnknownError.code:
         body["login_url"] = login_url()
     response = jsonify(body)
     response.status_code = status
