@@ -15,6 +15,8 @@ from bff.adapters.sqlite_store import SqliteStore
 from bff.crypto.keyring import KeyRing
 from bff.guests.live_guests import LiveGuests
 from bff.ports import Foundation, Store
+from bff.records.audit_writing import OutboxTrail
+from bff.records.deletion_calls import DeletionCalls
 from bff.records.erasure import Erasure, ErasureRounds
 from bff.records.guest_keys import GuestKeys
 from bff.records.guest_memory import GuestMemory
@@ -31,12 +33,13 @@ KEEP_RING_KEYS: Final = timedelta(days=365)
 NO_TENANT: Final = "-"
 
 
-def guest_records(
+def guest_records(  # noqa: PLR0913 - called in one place, by keyword
     settings: Settings,
     foundation: Foundation,
     *,
     database: SqlRecords,
     audit: SqlAudit,
+    trail: OutboxTrail,
     outbox: Outbox,
     purposes: PurposeKeys,
 ) -> GuestRecords:
@@ -76,6 +79,17 @@ def guest_records(
         clock=foundation.clock,
         entropy=foundation.entropy,
     )
+    secret = settings.deletion_secret
+    calls = None
+    if secret is not None:
+        calls = DeletionCalls(
+            erasure,
+            secret=secret.get_secret_value(),
+            store=foundation.store,
+            trail=trail,
+            clock=foundation.clock,
+            entropy=foundation.entropy,
+        )
     return GuestRecords(
         tenant=tenant,
         rows=rows,
@@ -86,6 +100,7 @@ def guest_records(
         imports=SqlImports(database),
         erasure=erasure,
         rounds=ErasureRounds(erasure, keys, store=foundation.store),
+        deletion_calls=calls,
         close=close,
     )
 

@@ -57,16 +57,23 @@ def chosen_sessions(
     return found
 
 
-def key_table(ring: KeyRing, signing_keys: SigningKeys, session_ids: KeyRing | None) -> str:
-    """Return a table of the keys that seal, that sign, and that seal the ids of chats."""
+def key_table(
+    ring: KeyRing,
+    signing_keys: SigningKeys,
+    session_ids: KeyRing | None,
+    guests: KeyRing | None = None,
+) -> str:
+    """Return a table of the keys that seal, sign, and seal ids of chats and keys of guests."""
     # In this order: looking at the signing keys seals, and so makes the ring if there is none.
     signing = signing_keys.keys()
     sealing = ring.keys()
     chats = session_ids.keys() if session_ids else ()
+    of_guests = guests.keys() if guests else ()
     rows = [
         *(("seal", key.id, key.state.value, _minute(key.created)) for key in sealing),
         *(("sign", key.id, key.state.value, _minute(key.created_at)) for key in signing),
         *(("chat", key.id, key.state.value, _minute(key.created)) for key in chats),
+        *(("guest", key.id, key.state.value, _minute(key.created)) for key in of_guests),
     ]
     return _table(("USE", "KEY", "STATE", "CREATED"), rows)
 

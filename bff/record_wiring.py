@@ -43,7 +43,13 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
     guests = guest_records(
-        settings, foundation, database=database, audit=keeper, outbox=outbox, purposes=keys
+        settings,
+        foundation,
+        database=database,
+        audit=keeper,
+        trail=trail,
+        outbox=outbox,
+        purposes=keys,
     )
     desks = {
         audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,

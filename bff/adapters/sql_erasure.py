@@ -35,7 +35,8 @@ class SqlErasures:
             # Whoever writes this guest has ended after this, or sees what is written here.
             lock_guest(connection, row.guest)
             known = connection.execute(_newest_of(row.guest)).first()
-            if known is not None:
+            # Done, and yet there: an older copy of the guests was brought back. It goes again.
+            if known is not None and (known.done_at is None or not _is_there(connection, row)):
                 return _row(known)
             if seen_before is not None and _seen_since(connection, row, seen_before):
                 return None
@@ -95,6 +96,11 @@ class SqlErasures:
 def _newest_of(pseudonym: str) -> Select[Any]:
     query = select(erasures).where(erasures.c.guest == pseudonym)
     return query.order_by(erasures.c.asked_at.desc()).limit(1)
+
+
+def _is_there(connection: Connection, row: ErasureRow) -> bool:
+    query = select(guests.c.guest_id).where(guests.c.guest_id == row.guest_id)
+    return connection.execute(query).first() is not None
 
 
 def _seen_since(connection: Connection, row: ErasureRow, when: datetime) -> bool:

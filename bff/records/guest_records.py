@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from bff.crypto.keyring import KeyRing
 from bff.guests.live_guests import LiveGuests
 from bff.record_ports import GuestRows, Imports
+from bff.records.deletion_calls import DeletionCalls
 from bff.records.erasure import Erasure, ErasureRounds
 from bff.records.guest_keys import GuestKeys
 from bff.records.guest_memory import GuestMemory
@@ -24,6 +25,7 @@ class GuestRecords:
     imports: Imports
     erasure: Erasure
     rounds: ErasureRounds
+    deletion_calls: DeletionCalls | None = None
     close: Callable[[], None]
 
     def of_email(self, email: str) -> list[str]:

@@ -8,6 +8,7 @@ from bff.simulator.genesys_deployment import deployment
 from bff.simulator.genesys_gateway import gateway
 from bff.simulator.genesys_login import login
 from bff.simulator.genesys_platform import platform
+from bff.simulator.genesys_records import records
 from bff.simulator.genesys_settings import GenesysSettings
 from bff.simulator.genesys_socket import open_socket
 from bff.simulator.genesys_state import EXTENSION, GenesysState
@@ -21,6 +22,7 @@ def create_genesys(settings: GenesysSettings, *, clock: Clock, entropy: Entropy)
     app.register_blueprint(login)
     app.register_blueprint(platform)
     app.register_blueprint(gateway)
+    app.register_blueprint(records)
     app.register_blueprint(deployment)
     app.register_blueprint(control)
     open_socket(app, state)

@@ -14,6 +14,9 @@ class Door(StrEnum):
 
     TOKEN = "token"  # noqa: S105 - the name of an endpoint
     GUESTS = "guests"
+    GDPR = "gdpr"
+    IMPORT = "import"
+    CALLBACKS = "callbacks"
     UPGRADE = "upgrade"
     CONFIG = "config"
     EXCHANGE = "exchange"

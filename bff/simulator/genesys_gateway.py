@@ -27,7 +27,7 @@ def make_guest() -> ResponseReturnValue:
         raise PlatformRefusal(NO_SUCH_DOOR, "HTTP 404 Not Found")
     state.platform_tokens.check(bearer())
     state.faults.strike(Door.GUESTS)
-    _check_permission(state)
+    check_permission(state)
     if json_body().get("channelType") != CHANNEL:
         raise PlatformRefusal(400, "channelType must be webchat.", code="invalid.value")
     state.platform_tokens.count_guest()
@@ -37,7 +37,8 @@ def make_guest() -> ResponseReturnValue:
     )
 
 
-def _check_permission(state: GenesysState) -> None:
+def check_permission(state: GenesysState) -> None:
+    """Raise PlatformRefusal 403 if a permission was made to be missing."""
     missing = state.behaviour.missing_permission
     if missing:
         raise PlatformRefusal(

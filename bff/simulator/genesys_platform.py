@@ -82,10 +82,11 @@ def history() -> ResponseReturnValue:
         raise PlatformRefusal(429, "Rate limit exceeded.", retry_after=wait)
     if messages is None:
         raise PlatformRefusal(NOTHING_FOUND, "The session is not there any more.")
-    return jsonify(_page(messages))
+    return jsonify(page_of(messages))
 
 
-def _page(messages: list[dict[str, Any]]) -> dict[str, Any]:
+def page_of(messages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the page that was asked for, as the platform spells pages."""
     size = _positive("pageSize", DEFAULT_PAGE_SIZE)
     number = _positive("pageNumber", 1)
     return {

@@ -1,9 +1,10 @@
 """What the Genesys stand-in is told at its start; the control API can turn the dials later."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 DEMO_DEPLOYMENT: Final = "7c4e1f0a-52d8-4d53-9a57-0d3f6f1b2c88"
 
@@ -109,6 +110,8 @@ class GenesysSettings:
     session_life: timedelta = timedelta(hours=72)
     connection_life: timedelta = timedelta(hours=2)
     platform_clients: tuple[PlatformClient, ...] = ()
+    # Guests that a gateway in front of Genesys lists; without any it has no such door.
+    gateway_guests: tuple[Mapping[str, Any], ...] = ()
     agent_name: str = "Robin"
     agent_delay: timedelta = timedelta(0)
     behaviour: Behaviour = field(default_factory=Behaviour)

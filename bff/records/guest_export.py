@@ -1,0 +1,76 @@
+"""All that is known of one guest, for the person whose it is."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from bff.errors import GuestUnknownError
+from bff.guests.guest_binding import GuestBinding
+from bff.record_ports import GuestRow
+from bff.records.guest_records import GuestRecords
+from bff.records.purpose_keys import PurposeKeys
+from bff.trail_ports import Place, TrailKeeper, TrailQuery, TrailRow, moment
+
+PAGE: Final = 500
+_PRINTS: Final = ("device", "person", "email", "browser")
+
+
+def export_guest(
+    guest_id: str, *, guests: GuestRecords, keeper: TrailKeeper, purposes: PurposeKeys
+) -> dict[str, Any]:
+    """Return profile, sessions, times and events, ready for JSON.
+
+    Raises GuestUnknownError if there is none of it; RecordsDownError, StoreDownError.
+    """
+    pseudonym = purposes.pseudonym(guest_id)
+    row, sessions = guests.rows.find(guest_id), guests.live.of(guest_id)
+    events = [_event(event) for event in _events(keeper, pseudonym)]
+    if row is None and not sessions and not events:
+        raise GuestUnknownError("nothing is known of this guest")
+    return {
+        "guest_id": guest_id,
+        "pseudonym": pseudonym,
+        "profile": guests.memory.profile_of(guest_id) or {},
+        "record": None if row is None else _record(row),
+        "sessions": [_session(binding) for binding in sessions],
+        "events": events,
+    }
+
+
+def _record(row: GuestRow) -> dict[str, Any]:
+    prints = {name: value for name in _PRINTS if (value := getattr(row, name)) is not None}
+    return {
+        "created_at": row.created_at.isoformat(),
+        "seen_at": row.seen_at.isoformat(),
+        # Keyed: they find this guest again, and say nothing about the device or the e-mail.
+        "fingerprints": prints,
+        # Whoever has the token speaks as this guest; it is known that it is kept, and no more.
+        "genesys_session_kept": row.session_sealed is not None,
+    }
+
+
+def _session(binding: GuestBinding) -> dict[str, Any]:
+    return {
+        "person": binding.person,
+        "created_at": binding.created_at.isoformat(),
+        "used_at": binding.used_at.isoformat(),
+        "expires_at": binding.expires_at.isoformat(),
+        "metadata": dict(binding.metadata),
+    }
+
+
+def _events(keeper: TrailKeeper, pseudonym: str) -> Iterator[TrailRow]:
+    query, after = TrailQuery(guests=(pseudonym,)), None
+    while page := keeper.page(query, after=after, limit=PAGE):
+        yield from page
+        after = Place(at=page[-1].at, seq=page[-1].seq)
+
+
+def _event(row: TrailRow) -> dict[str, Any]:
+    return {
+        "at": moment(row.at).isoformat(),
+        "action": row.action,
+        "outcome": row.outcome,
+        "actor": {"kind": row.actor_kind, "name": row.actor},
+        "source": row.source,
+        "details": row.details,
+    }

@@ -1,0 +1,80 @@
+"""Forgets by policy: guests whom nobody has seen for long, and from where old events came."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from bff.ports import Clock, Entropy
+from bff.records.audit_events import Action, Actor, AuditEvent, AuditTrail
+from bff.records.erasure import Asker, Erased
+from bff.records.guest_records import GuestRecords
+from bff.trail_ports import TrailKeeper, micros
+
+BATCH: Final = 100
+EVENT_ID_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruned:
+    """What was forgotten."""
+
+    guests: int
+    sources: int
+
+
+class Retention:
+    """Erases as an erasure does, with a key, a row and an event for each guest."""
+
+    def __init__(
+        self,
+        guests: GuestRecords,
+        keeper: TrailKeeper,
+        trail: AuditTrail,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._guests = guests
+        self._keeper = keeper
+        self._trail = trail
+        self._clock = clock
+        self._entropy = entropy
+
+    def before(self, age: timedelta) -> datetime:
+        """Return the moment before which things are too old."""
+        return self._clock.now() - age
+
+    def count(self, before: datetime) -> int:
+        """Return how many guests would be erased."""
+        return self._guests.rows.count(unused_since=before)
+
+    def prune(self, before: datetime, *, actor: Actor, progress: Callable[[int], None]) -> Pruned:
+        """Forget what is older. Stopped half-way, it has done what it has done."""
+        done = 0
+        asker = Asker(actor=actor)
+        while found := self._guests.rows.unused_since(before, limit=BATCH):
+            for guest_id in found:
+                # Somebody who came back since the list was made is spared.
+                erased = self._guests.erasure.ask(guest_id, asker, seen_before=before)
+                done += erased is not Erased.SPARED
+                progress(done)
+        sources = self._keeper.prune_sources(micros(before))
+        pruned = Pruned(guests=done, sources=sources)
+        self._note(before, actor, pruned)
+        return pruned
+
+    def _note(self, before: datetime, actor: Actor, pruned: Pruned) -> None:
+        self._trail.note(
+            AuditEvent(
+                event_id=self._entropy.token(EVENT_ID_BYTES),
+                at=self._clock.now(),
+                action=Action.RECORDS_PRUNED,
+                actor=actor,
+                details={
+                    "before": before.isoformat(),
+                    "guests": pruned.guests,
+                    "sources": pruned.sources,
+                },
+            )
+        )
