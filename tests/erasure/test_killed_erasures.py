@@ -1,0 +1,70 @@
+"""A process that erases is killed at each of its steps; the next start finishes what it began."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_rig import bare
+from erasure_job import STEPS
+from erasure_rig import ASKER, ErasureRig, erasure_rig
+
+from bff.adapters.system import SystemClock
+from bff.guests.guest_binding import SessionUnknownError
+from bff.records.erasure import Erased
+
+LIMIT_S = 60
+ROOT = Path(__file__).parent.parent.parent
+RIGS = ROOT / "tests" / "rigs"
+MOMENTS = [(*step, when) for step in STEPS for when in ("before", "after")]
+
+
+def killed_at(folder: Path, url: str, *moment: str) -> None:
+    """Let a process of its own begin to erase guest-1, and die at that moment."""
+    paths = os.pathsep.join(map(str, (RIGS, ROOT)))
+    job = [sys.executable, str(RIGS / "erasure_job.py"), str(folder), url, *moment]
+    done = subprocess.run(
+        job, env=bare({"PYTHONPATH": paths}), capture_output=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+@pytest.mark.parametrize(("who", "deed", "when"), MOMENTS)
+def test_whatever_moment_it_died_at_the_next_start_finishes(
+    tmp_path: Path, records_url: str, who: str, deed: str, when: str
+) -> None:
+    with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
+        rig.remember()
+        session = rig.bind()
+    killed_at(tmp_path, records_url, who, deed, when)
+    with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
+        was_asked = (who, deed, when) != ("erasures", "begin", "before")
+        if not was_asked:
+            assert not rig.opens_nothing(), "nobody was told anything, and nothing has happened"
+            assert rig.guests.erasure.resume_unfinished() == 0
+            return
+        rig.guests.erasure.resume_unfinished()
+        is_gone(rig)
+        with pytest.raises(SessionUnknownError):
+            rig.bindings.resume(session.encrypted_session_id, browser_secret="b" * 43, person=None)
+        assert rig.guests.erasure.resume_unfinished() == 0, "once is enough"
+
+
+def is_gone(rig: ErasureRig) -> None:
+    assert rig.guests.rows.find("guest-1") is None
+    assert rig.guests.keys.find("guest-1") is None
+    assert rig.opens_nothing()
+    actions = [action for action, *_ in rig.told()]
+    assert actions == ["erasure_asked", "guest_erased"], "each event is there, and once"
+    assert rig.verdict().faults == ()
+
+
+def test_asked_again_instead_it_is_finished_as_well(tmp_path: Path, records_url: str) -> None:
+    with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
+        rig.remember()
+    killed_at(tmp_path, records_url, "keys", "destroy", "after")
+    with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
+        assert rig.guests.erasure.ask("guest-1", ASKER) is Erased.DONE
+        is_gone(rig)
