@@ -8,6 +8,7 @@ import pytest
 from erasure_rig import ASKER, BROWSER, PROFILE, TOKEN, ErasureRig
 from sqlalchemy import Connection, text
 
+from bff.adapters.sql_guests import lock_guest
 from bff.errors import GuestUnknownError, RecordsDownError, StoreDownError
 from bff.guests.guest_binding import SessionUnknownError
 from bff.records.erasure import Asker, Erased
@@ -217,3 +218,64 @@ def test_a_rotation_of_the_ring_is_followed_by_sealing_every_key_anew_once(
     assert rig.guests.keys.reseal() == 0, "done in the background"
     rig.clock.advance(timedelta(days=366))
     assert rig.guests.memory.profile_of("guest-1") is not None
+
+
+def test_a_writer_and_an_erasure_of_one_guest_wait_for_each_other(rig: ErasureRig) -> None:
+    """Whoever comes second sees what the first one wrote, however slow that one was."""
+    pseudonym = rig.records.keys.pseudonym("guest-1")
+    begun, go_on = threading.Event(), threading.Event()
+    facts = GuestFacts(guest_id="guest-1", at=rig.clock.now(), profile=PROFILE)
+    came: list[bool] = []
+
+    def slow_erasure(connection: Connection) -> None:
+        lock_guest(connection, pseudonym)
+        words = "INSERT INTO erasures VALUES ('r', :guest, 'guest-1', 'operator:robin', 1, NULL)"
+        connection.execute(text(words), {"guest": pseudonym})
+        begun.set()
+        assert go_on.wait(10)
+
+    write = rig.records.database.write  # type: ignore[attr-defined]  # the real one
+    eraser = threading.Thread(target=write, args=(slow_erasure,))
+    writer = threading.Thread(target=lambda: came.append(rig.guests.memory.write(facts)))
+    eraser.start()
+    assert begun.wait(10)
+    writer.start()
+    writer.join(0.3)
+    assert writer.is_alive(), "it looked for an erasure before that was written"
+    go_on.set()
+    eraser.join(10)
+    writer.join(10)
+    assert came == [False]
+    assert rig.guests.rows.find("guest-1") is None
+
+
+def test_an_erasure_waits_for_a_writer_who_began_before_it(rig: ErasureRig) -> None:
+    rig.remember("guest-2", device_id="another")
+    pseudonym = rig.records.keys.pseudonym("guest-1")
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow_writer(connection: Connection) -> None:
+        lock_guest(connection, pseudonym)
+        connection.execute(text("SELECT 1 FROM erasures")).all()
+        begun.set()
+        assert go_on.wait(10)
+        words = (
+            "INSERT INTO guests (guest_id, tenant, created_at, seen_at, version) "
+            "VALUES ('guest-1', '-', 1, 1, 1)"
+        )
+        connection.execute(text(words))
+
+    rig.bind()  # so that there is something to erase before the row is there
+    write = rig.records.database.write  # type: ignore[attr-defined]  # the real one
+    writer = threading.Thread(target=write, args=(slow_writer,))
+    eraser = threading.Thread(target=lambda: rig.guests.erasure.ask("guest-1", ASKER))
+    writer.start()
+    assert begun.wait(10)
+    eraser.start()
+    eraser.join(0.3)
+    assert eraser.is_alive()
+    go_on.set()
+    writer.join(10)
+    eraser.join(10)
+    assert rig.guests.rows.find("guest-1") is None
+    assert rig.guests.rows.count() == 1
