@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from bff.resources import static_folder, templates_folder
 from bff.web import (
     auth_routes,
+    deletion_routes,
     guard,
     guest_socket,
     health_routes,
@@ -15,6 +16,7 @@ from bff.web import (
     problems,
     provider_routes,
     provider_server,
+    records_routes,
 )
 from bff.web.doorway import EXTENSION, Services
 
@@ -44,6 +46,8 @@ def create_app(services: Services) -> Flask:
         plugin_routes.bp,
         provider_routes.bp,
         health_routes.bp,
+        deletion_routes.bp,
+        records_routes.bp,
     ):
         app.register_blueprint(blueprint)
     guest_socket.install(app)

@@ -1,4 +1,4 @@
-"""The command `messenger-bff`: serve, gateway, demo, check, sessions, keys."""
+"""The command `messenger-bff`: serve, gateway, demo, check, sessions, keys, audit, db."""
 
 import argparse
 import logging
@@ -8,7 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from bff.audit_arguments import add_audit, add_database
 from bff.errors import BffError, SettingsError
+from bff.record_arguments import add_records
 
 # Everything else is imported where it is used: `serve` must patch the standard library for
 # gevent before anything that opens a socket is imported.
@@ -71,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(command=_check)
     _add_sessions(commands.add_parser("sessions", help="list and revoke sessions"))
     _add_keys(commands.add_parser("keys", help="list, rotate and make keys"))
+    audit = commands.add_parser("audit", help="verify the audit trail, and report from it")
+    add_audit(_choices(audit, "ACTION"), command=_audit)
+    database = commands.add_parser("db", help="tables and rights of the guest records")
+    add_database(_choices(database, "ACTION"), command=_database)
+    add_records(commands, offer=_choices, command=_records)
     return parser
 
 
@@ -208,7 +215,8 @@ def _keys_list(options: argparse.Namespace) -> int:
     from bff.operator_tables import key_table  # noqa: PLC0415 - see the top
 
     here = _services(options)
-    print(key_table(here.key_ring, here.signing_keys, here.session_ids))
+    guests = None if here.records is None else here.records.guests.ring
+    print(key_table(here.key_ring, here.signing_keys, here.session_ids, guests))
     here.close()
     return 0
 
@@ -219,8 +227,33 @@ def _keys_rotate(options: argparse.Namespace) -> int:
     here.signing_keys.rotate()
     if here.session_ids is not None:
         here.session_ids.rotate()
+    if here.records is not None:
+        from bff.audit_commands import rotate_head_key  # noqa: PLC0415 - see the top
+
+        here.records.guests.keys.rotate()
+        rotate_head_key(here, here.records)
     here.close()
     return _keys_list(options)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from bff import audit_commands  # noqa: PLC0415 - see the top
+
+    return audit_commands.run(options, _services(options))
+
+
+def _database(options: argparse.Namespace) -> int:
+    from bff import audit_commands  # noqa: PLC0415 - see the top
+
+    return audit_commands.run_database(options, _settings(options))
+
+
+def _records(options: argparse.Namespace) -> int:
+    from bff import record_commands  # noqa: PLC0415 - see the top
+    from bff.wiring import build  # noqa: PLC0415 - see the top
+
+    settings = _settings(options)
+    return record_commands.run(options, settings, build(settings))
 
 
 def _settings(options: argparse.Namespace, over: dict[str, str] | None = None) -> "Settings":
