@@ -2,6 +2,7 @@
 
 import os
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -56,7 +57,8 @@ class UrlCopies:
                 )
         except requests.RequestException as error:
             raise RecordsDownError(f"BFF_AUDIT_HEADS: {type(error).__name__}") from error
-        if not answer.ok:
+        # A redirection is followed by nobody here, and has kept nothing.
+        if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise RecordsDownError(f"BFF_AUDIT_HEADS answers {answer.status_code}")
 
 
