@@ -97,10 +97,12 @@ class GuestMemory:
         """Write what is known now; False if this guest has been erased."""
         pseudonym = self._purposes.pseudonym(facts.guest_id)
         seed = self._row(facts)
-        # Asked before a key is made: an erased guest never gets another one.
-        if not self._rows.keep(seed, pseudonym=pseudonym):
-            return False
-        key = self._keys.find_or_make(facts.guest_id)
+        key = self._keys.find(facts.guest_id)
+        if key is None:
+            # Asked before a key is made: an erased guest never gets another one.
+            if not self._rows.keep(seed, pseudonym=pseudonym):
+                return False
+            key = self._keys.find_or_make(facts.guest_id)
         kept = self._rows.keep(self._sealed(seed, facts, key), pseudonym=pseudonym)
         if not kept:
             # Erased in between: the key that was made may have come after the one destroyed.
