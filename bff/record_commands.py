@@ -198,7 +198,7 @@ def _told(desk: Desk, row: ImportRow, outcome: Outcome) -> None:
         },
         outcome=outcome,
     )
-    print(f"{pages} pages: {_sums(row)}")
+    print(f"{_many(pages, 'page')}: {_sums(row)}")
     if outcome is not Outcome.DONE:
         print("stopped: the next `guests import` goes on from here", file=sys.stderr)
 
@@ -276,7 +276,7 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     before = work.before(options.older_than or desk.settings.profile_retention)
     count = work.count(before)
     if not options.yes:
-        print(f"{count} guests were last seen before {_minute(before)}, and would be erased;")
+        print(f"{_many(count, 'guest')} last seen before {_minute(before)} would be erased;")
         print("addresses that older events came from would be forgotten as well")
         print(NOT_DONE)
         return 0
@@ -288,8 +288,14 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     pruned = work.prune(before, actor=desk.operator, progress=progress)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(f"{pruned.guests} guests erased, {pruned.sources} addresses of events forgotten")
+    print(
+        f"{_many(pruned.guests, 'guest')} erased, addresses of {_many(pruned.sources, 'event')} forgotten"
+    )
     return 0
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _minute(moment: datetime) -> str:

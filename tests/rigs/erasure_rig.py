@@ -32,17 +32,15 @@ SECRET: Final = "deletion-secret-0123456789-abcdefghij"
 ASKER: Final = Asker(actor=Actor(kind=ActorKind.OPERATOR, name="robin"), source="192.0.2.7")
 
 
-def settings_for(folder: Path, records_url: str, **changes: str) -> Settings:
-    return Settings.read(
-        environment(
-            "http://idp.localhost",
-            **{
-                "BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
-                "BFF_RECORDS_URL": records_url,
-                "BFF_DELETION_SECRET": SECRET,
-                **changes,
-            },
-        )
+def variables_for(folder: Path, records_url: str, **changes: str) -> dict[str, str]:
+    return environment(
+        "http://idp.localhost",
+        **{
+            "BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
+            "BFF_RECORDS_URL": records_url,
+            "BFF_DELETION_SECRET": SECRET,
+            **changes,
+        },
     )
 
 
@@ -105,7 +103,7 @@ def erasure_rig(
 ) -> Iterator[ErasureRig]:
     """Build it all; a second one on the same folder and URL is the next start of the service."""
     turned, entropy = clock or HandClock(), SystemEntropy()
-    settings = settings_for(folder, records_url, **changes)
+    settings = Settings.read(variables_for(folder, records_url, **changes))
     store = SqliteStore(settings.store_path, turned, entropy)
     ring = KeyRing(
         store,
