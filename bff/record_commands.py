@@ -288,9 +288,8 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     pruned = work.prune(before, actor=desk.operator, progress=progress)
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    print(
-        f"{_many(pruned.guests, 'guest')} erased, addresses of {_many(pruned.sources, 'event')} forgotten"
-    )
+    gone, events = _many(pruned.guests, "guest"), _many(pruned.sources, "event")
+    print(f"{gone} erased, addresses of {events} forgotten")
     return 0
 
 
