@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from command_rig import bare
+from command_rig import bare, brand_site, serving
 from erasure_job import STEPS
 from erasure_rig import ASKER, ErasureRig, erasure_rig
 
@@ -67,4 +68,21 @@ def test_asked_again_instead_it_is_finished_as_well(tmp_path: Path, records_url:
     killed_at(tmp_path, records_url, "keys", "destroy", "after")
     with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
         assert rig.guests.erasure.ask("guest-1", ASKER) is Erased.DONE
+        is_gone(rig)
+
+
+def test_serve_finishes_soon_after_its_start_and_nobody_has_to_ask(tmp_path: Path) -> None:
+    """The rounds of the service itself, with nothing but the files that the dead one left."""
+    url, clock = f"sqlite:///{tmp_path / 'store-records.sqlite3'}", SystemClock()
+    with erasure_rig(tmp_path, url, clock=clock) as rig:
+        rig.remember()
+    killed_at(tmp_path, url, "erasures", "begin", "after")
+    with (
+        brand_site(tmp_path) as site,
+        serving(site),
+        erasure_rig(tmp_path, url, clock=clock) as rig,
+    ):
+        deadline = clock.now() + timedelta(seconds=LIMIT_S)
+        while rig.guests.erasure.knows("guest-1") and clock.now() < deadline:
+            clock.sleep(timedelta(milliseconds=100))
         is_gone(rig)
