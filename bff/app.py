@@ -12,6 +12,7 @@ from bff.web import (
     guard,
     guest_socket,
     health_routes,
+    metrics_routes,
     plugin_routes,
     problems,
     provider_routes,
@@ -46,6 +47,7 @@ def create_app(services: Services) -> Flask:
         plugin_routes.bp,
         provider_routes.bp,
         health_routes.bp,
+        metrics_routes.bp,
         deletion_routes.bp,
         records_routes.bp,
     ):

@@ -27,6 +27,8 @@ BffError
 ├── RequestRefusedError       the request itself is malformed
 ├── RateLimitedError          too many requests
 ├── GuestsOffError            guest sessions are not switched on here
+├── MetricsOffError           figures are shown to nobody here
+├── WatcherUnknownError       figures were asked for without their token
 ├── TooManyConnectionsError   the guest sockets of this process are all taken
 ├── GenesysDownError          Genesys did not answer, or is too busy
 ├── GenesysSilentError        Genesys was asked once and its answer is not known
@@ -235,6 +237,20 @@ class GuestsOffError(BffError):
 
     code = "guests_off"
     message = "There is no chat at this address."
+
+
+class MetricsOffError(BffError):
+    """Figures are shown to nobody: no token for them is set."""
+
+    code = "metrics_off"
+    message = "There is nothing at this address."
+
+
+class WatcherUnknownError(BffError):
+    """Figures were asked for without their token, or with a wrong one."""
+
+    code = "watcher_unknown"
+    message = "This door is for whoever watches the service, who has a token for it."
 
 
 class TooManyConnectionsError(BffError):

@@ -48,6 +48,9 @@ class RecordSettings(BaseModel):
     audit_token: SecretStr | None = Field(
         None, description="bearer token of the auditor, for `/records/audit`; without it it is shut"
     )
+    metrics_token: SecretStr | None = Field(
+        None, description="bearer token of whoever reads `/metrics`; without it it is shut"
+    )
     audit_head_every: int = Field(
         1000, ge=1, description="events after which the head of the trail is signed"
     )
@@ -86,7 +89,7 @@ class RecordSettings(BaseModel):
             raise ValueError(f"names {', '.join(taken)}, which are kept anyway")
         return value
 
-    @field_validator("deletion_secret", "audit_token")
+    @field_validator("deletion_secret", "audit_token", "metrics_token")
     @classmethod
     def _secrets_are_strong(cls, value: SecretStr | None) -> SecretStr | None:
         return None if value is None else checked_secret(value)

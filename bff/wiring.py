@@ -254,6 +254,9 @@ def _site(settings: Settings) -> SiteRules:
         cross_site=settings.cross_site,
         sign_ins_per_minute=settings.sign_ins_per_minute,
         trusted_proxies=settings.trusted_proxies,
+        metrics_token=(
+            settings.metrics_token.get_secret_value() if settings.metrics_token else None
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """What the doors need, gathered once at the start and found by every request."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, cast
 
@@ -32,6 +32,7 @@ class SiteRules:
     cross_site: bool
     sign_ins_per_minute: int
     trusted_proxies: int = 0
+    metrics_token: str | None = field(default=None, repr=False)
     heartbeat: timedelta = timedelta(seconds=15)
 
 

@@ -45,6 +45,11 @@ class GuestLines:
         """Say whether one more connection may come."""
         return not self._leaving and len(self._lines) < self.house.rules.connections
 
+    @property
+    def count(self) -> int:
+        """Return how many there are."""
+        return len(self._lines)
+
     def carry(self, line: PageLine) -> None:
         """Run a line to its end."""
         with self._lock:

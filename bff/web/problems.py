@@ -41,6 +41,8 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.RequestRefusedError: 400,
     errors.RateLimitedError: 429,
     errors.GuestsOffError: 404,
+    errors.MetricsOffError: 404,
+    errors.WatcherUnknownError: 401,
     errors.TooManyConnectionsError: 503,
     errors.GenesysDownError: 503,
     errors.GenesysSilentError: 504,

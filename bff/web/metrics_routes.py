@@ -1,0 +1,58 @@
+"""The door of whoever watches the service: a few figures in Prometheus' text format."""
+
+import hmac
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, current_app, request
+from flask.typing import ResponseReturnValue
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from bff.errors import MetricsOffError, WatcherUnknownError
+from bff.web.doorway import Services, services
+from bff.web.guest_socket import EXTENSION, GuestLines
+
+bp = Blueprint("metrics", __name__)
+
+
+@bp.get("/metrics")
+def figures() -> ResponseReturnValue:
+    """Tell the figures of this process to who has the token: Prometheus' text format."""
+    here = services()
+    token = here.site.metrics_token
+    if token is None:
+        raise MetricsOffError("BFF_METRICS_TOKEN is not set")
+    given = request.authorization
+    shown = given.token if given is not None and given.type == "bearer" else None
+    if shown is None or not hmac.compare_digest(shown.encode(), token.encode()):
+        raise WatcherUnknownError("no token, or a wrong one")
+    registry = CollectorRegistry()
+    registry.register(_Figures(here, current_app.extensions.get(EXTENSION)))
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class _Figures(Collector):
+    """Reads them when they are asked for; nothing is counted on the way of a message."""
+
+    def __init__(self, here: Services, lines: object) -> None:
+        self._here = here
+        self._lines = lines if isinstance(lines, GuestLines) else None
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield a gauge for each figure that there is here."""
+        if self._lines is not None:
+            yield _gauge("guest_connections", "Guest sockets of this process.", self._lines.count)
+            limit = self._lines.house.rules.connections
+            yield _gauge("guest_connections_limit", "How many there may be.", limit)
+        records = self._here.records
+        if records is not None:
+            waiting = records.outbox.length
+            yield _gauge("outbox_letters", "What waits for the database of the records.", waiting)
+            for name, value in records.database.figures().items():
+                yield _gauge(f"records_pool_{name}", "Connections to the records.", value)
+
+
+def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"messenger_bff_{name}", words, value=value)
