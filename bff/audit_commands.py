@@ -42,7 +42,7 @@ def run(options: argparse.Namespace, here: Services) -> int:
     try:
         if here.records is None:
             raise RecordsOffError("no records are kept here: set BFF_RECORDS_URL")
-        here.records.must_be_current()
+        here.records.prepare()
         return work[options.work](options, here, here.records)
     except RequestRefusedError as error:
         print(f"messenger-bff: {error.detail}", file=sys.stderr)
@@ -127,8 +127,11 @@ def _copies(file: Path | None) -> tuple[list[SignedHead] | None, list[str]]:
     heads, broken = [], []
     try:
         text = file.read_text("utf-8", errors="replace")
+    except FileNotFoundError:
+        # Before the first head that is as it should be.
+        return [], []
     except OSError as error:
-        return [], [f"FAULT: {file}: {error.strerror}: the outside copy of the heads is gone"]
+        return [], [f"FAULT: {file}, the outside copy of the heads: {error.strerror}"]
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             heads.append(head_lines.read(line))

@@ -35,7 +35,7 @@ def grant(records: SqlRecords, role: str) -> list[str]:
         done = statements(quoted)
         for statement in done:
             # `text` would read a colon in a role's name as a parameter.
-            connection.exec_driver_sql(statement.replace("%", "%%"))
+            connection.exec_driver_sql(statement)
         owner = connection.execute(
             text("SELECT tableowner = :role FROM pg_tables WHERE tablename = 'audit_events'"),
             {"role": role},
@@ -45,7 +45,7 @@ def grant(records: SqlRecords, role: str) -> list[str]:
                 f"{role} owns the tables, and an owner may do everything: run `db upgrade` and "
                 "`db grant` as another role, and `serve` as this one"
             )
-        return done
+        return [statement.replace("%%", "%") for statement in done]
 
     try:
         return records.write(give)
