@@ -11,6 +11,8 @@ import pytest
 from command_rig import bare, brand_site, serving
 from erasure_job import STEPS
 from erasure_rig import ASKER, ErasureRig, erasure_rig
+from postgres_server import PostgresServer
+from records_rig import database
 
 from bff.adapters.system import SystemClock
 from bff.guests.guest_binding import SessionUnknownError
@@ -20,6 +22,10 @@ LIMIT_S = 60
 ROOT = Path(__file__).parent.parent.parent
 RIGS = ROOT / "tests" / "rigs"
 MOMENTS = [(*step, when) for step in STEPS for when in ("before", "after")]
+# The steps that are not in the database are the same on each.
+CASES = [("sqlite", *moment) for moment in MOMENTS] + [
+    ("postgresql", *moment) for moment in MOMENTS if moment[1] in {"begin", "finish"}
+]
 
 
 def killed_at(folder: Path, url: str, *moment: str) -> None:
@@ -32,10 +38,15 @@ def killed_at(folder: Path, url: str, *moment: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
-@pytest.mark.parametrize(("who", "deed", "when"), MOMENTS)
+@pytest.mark.parametrize(("kind", "who", "deed", "when"), CASES)
 def test_whatever_moment_it_died_at_the_next_start_finishes(
-    tmp_path: Path, records_url: str, who: str, deed: str, when: str
+    tmp_path: Path, postgres: PostgresServer, kind: str, who: str, deed: str, when: str
 ) -> None:
+    with database(kind, tmp_path, postgres) as url:
+        dies_and_is_finished(tmp_path, url, who, deed, when)
+
+
+def dies_and_is_finished(tmp_path: Path, records_url: str, who: str, deed: str, when: str) -> None:
     with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
         rig.remember()
         session = rig.bind()
