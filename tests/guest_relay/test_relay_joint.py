@@ -37,7 +37,7 @@ def signed_in(rig: RelayRig, **more: object) -> RelayRig:
 def test_a_page_that_never_says_who_it_is_is_let_go_after_fifteen_seconds() -> None:
     rig = RelayRig()
     rig.pass_time(14)
-    assert not rig.closed
+    assert rig.page_is_here
     rig.pass_time(1)
     assert rig.closed == (1008, "init_expected")
     assert rig.relay.over
@@ -50,7 +50,7 @@ def test_who_was_told_to_come_later_has_that_time_and_fifteen_seconds_more() -> 
     rig.relay.answered(GuestNotOpened(code=FrameCode.RATE_LIMITED, retry_after=wait))
     assert (rig.told[-1]["code"], rig.told[-1]["retryAfter"]) == ("rate_limited", 40)
     rig.pass_time(50)
-    assert not rig.closed
+    assert rig.page_is_here
     rig.init()
     rig.relay.answered(rig.opened())
     assert rig.kinds[-1] == "session_created"
@@ -160,7 +160,7 @@ def test_a_drain_reads_no_more_and_finishes_what_was_accepted() -> None:
     rig.relay.drain()
     assert not rig.relay.reading
     rig.say("not read")
-    assert not rig.closed
+    assert rig.page_is_here
     said = rig.said[-1]
     body = {**said["message"], "direction": "Inbound", "id": "i-1"}
     rig.genesys("StructuredMessage", body, tracingId=said["tracingId"])

@@ -130,6 +130,10 @@ class RelayRig:
             self.relay.tick()
 
     @property
+    def page_is_here(self) -> bool:
+        return self.closed is None
+
+    @property
     def kinds(self) -> list[str]:
         return [frame["type"] for frame in self.told]
 
