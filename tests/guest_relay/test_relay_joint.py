@@ -62,8 +62,7 @@ def test_an_answer_that_comes_after_the_page_has_gone_opens_nothing() -> None:
     rig.relay.page_gone()
     assert not rig.relay.over, "the desk is still at work"
     rig.relay.answered(rig.opened())
-    assert rig.relay.over
-    assert rig.dials == []
+    assert (rig.relay.over, rig.dials) == (True, [])
 
 
 def test_a_message_is_told_accepted_before_anything_is_told_of_its_fate() -> None:
