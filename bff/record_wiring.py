@@ -78,6 +78,7 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         keeper=keeper,
         head_keys=head_keys,
         signer=signer,
+        rounds=rounds,
         guests=guests,
         copies_file=copies_file(settings.audit_heads),
         guest_rows=guests.rows,

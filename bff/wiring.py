@@ -1,6 +1,7 @@
 """The only room that knows every adapter: settings in, services out."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -20,6 +21,7 @@ from bff.guests.held_tokens import HeldTokens
 from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedger, Store
 from bff.record_wiring import build_records
 from bff.records.archive import Archive
+from bff.records.key_watch import KeyWatch
 from bff.records.record_house import Records
 from bff.records.sign_in_ledger import TrailLedger
 from bff.setting_checks import decoded_key
@@ -145,6 +147,8 @@ def build(
     guest_ring = session_ids(settings, foundation)
     if records is not None and held is not None:
         records.guests.erasure.also_tell(TokensOfPeople(book, held, records))
+    if records is not None:
+        records.rounds.also(_key_watch(records, foundation, ring, signing_keys, guest_ring).once)
 
     def close() -> None:
         news.close()
@@ -214,6 +218,26 @@ def _refuse_wrong_master_key(ring: KeyRing) -> None:
         raise SettingsError(f"BFF_MASTER_KEY does not open this store: {error.detail}") from error
     except StoreDownError:
         log.warning("the store does not answer; starting all the same")
+
+
+def _key_watch(
+    records: Records,
+    foundation: Foundation,
+    ring: KeyRing,
+    signing_keys: SigningKeys,
+    session_ids: KeyRing | None,
+) -> KeyWatch:
+    rings = {"seal": ring, "guest": records.guests.ring, "chat": session_ids}
+
+    def ids(of: KeyRing) -> Callable[[], list[str]]:
+        return lambda: [key.id for key in of.keys()]  # noqa: SIM118 - no dictionary
+
+    watched: dict[str, Callable[[], list[str]]] = {
+        use: ids(one) for use, one in rings.items() if one is not None
+    }
+    watched["sign"] = lambda: [key.id for key in signing_keys.keys()]  # noqa: SIM118 - no dictionary
+    watched["head"] = lambda: [key.public for key in records.head_keys.known()]
+    return KeyWatch(foundation, records.trail, watched)
 
 
 def _ledger(records: Records | None, foundation: Foundation) -> SignInLedger:

@@ -16,7 +16,7 @@ from bff.records.purpose_keys import PurposeKeys
 from bff.trail_ports import Place, TrailKeeper, TrailQuery, TrailRow, micros, moment
 
 PAGE: Final = 500
-MOST_ID_CHARS: Final = 128
+MOST_ID_CHARS: Final = 512
 COLUMNS: Final = (
     *("seq", "at", "action", "outcome", "actor_kind", "actor", "guest", "source", "details"),
     "event_id",

@@ -23,6 +23,33 @@ HEAD_LEASE: Final = "audit-head"
 HEAD_PAUSE: Final = timedelta(seconds=4)
 
 
+class TrailRounds:
+    """What is due for the trail now and then, in one process of all."""
+
+    def __init__(
+        self, trail: OutboxTrail, signer: HeadSigner, *, store: Store, clock: Clock
+    ) -> None:
+        self._trail = trail
+        self._signer = signer
+        self._store = store
+        self._clock = clock
+        self._also: list[Callable[[], None]] = []
+
+    def also(self, work: Callable[[], None]) -> None:
+        """Have `work` done in each round as well."""
+        self._also.append(work)
+
+    def once(self) -> None:
+        """Put what waits in memory into the outbox; sign the head if it is old enough."""
+        self._trail.flush()
+        for work in self._also:
+            work()
+        # Never given back: that it runs out is what keeps the rounds apart.
+        if self._store.acquire_lease(HEAD_LEASE, ttl=HEAD_PAUSE) is None:
+            return
+        self._signer.tend(now=self._clock.now())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """The records of one process. `writer` is started by whoever serves."""
@@ -35,6 +62,7 @@ class Records:
     keeper: TrailKeeper
     head_keys: HeadKeys
     signer: HeadSigner
+    rounds: TrailRounds
     guests: GuestRecords
     copies_file: Path | None
     guest_rows: GuestRows
@@ -66,23 +94,3 @@ class Records:
         """Deliver what waits, as a command does before it reads, or ends."""
         self.trail.flush()
         self.writer.once()
-
-
-class TrailRounds:
-    """What is due for the trail now and then, in one process of all."""
-
-    def __init__(
-        self, trail: OutboxTrail, signer: HeadSigner, *, store: Store, clock: Clock
-    ) -> None:
-        self._trail = trail
-        self._signer = signer
-        self._store = store
-        self._clock = clock
-
-    def once(self) -> None:
-        """Put what waits in memory into the outbox; sign the head if it is old enough."""
-        self._trail.flush()
-        # Never given back: that it runs out is what keeps the rounds apart.
-        if self._store.acquire_lease(HEAD_LEASE, ttl=HEAD_PAUSE) is None:
-            return
-        self._signer.tend(now=self._clock.now())

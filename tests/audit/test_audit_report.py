@@ -69,7 +69,7 @@ def test_a_report_that_would_end_before_it_begins_is_refused() -> None:
         query_of(Wanted(since="2026-11-21", until="2026-11-20"), KEYS)
 
 
-@pytest.mark.parametrize("guest", ["", "x" * 129, "a\x00b", "a\nb", "\ud800"])
+@pytest.mark.parametrize("guest", ["", "x" * 513, "a\x00b", "a\nb", "\ud800"])
 def test_what_cannot_be_a_guest_is_refused(guest: str) -> None:
     with pytest.raises(RequestRefusedError):
         query_of(Wanted(guest=guest), KEYS)
@@ -113,15 +113,15 @@ def test_an_action_is_found_alone(rig: TrailRig) -> None:
 
 
 def test_a_long_report_holds_one_page_at_a_time(on_file: TrailRig) -> None:
-    on_file.keeper.append([on_file.entry(number) for number in range(20_000)])
+    on_file.keeper.append([on_file.entry(number) for number in range(6000)])
 
     tracemalloc.start()
     count = sum(1 for _ in lines(events(on_file.keeper, TrailQuery()), Format.CSV))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert count == 20_001
-    assert peak < 8_000_000
+    assert count == 6001
+    assert peak < 4_000_000
 
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "\n=1", "\uff1d1"]
