@@ -113,3 +113,36 @@ def _away(*_: Any, **__: Any) -> Any:
     from bff.errors import RecordsDownError  # noqa: PLC0415 - for this one
 
     raise RecordsDownError("away")
+
+
+def test_every_change_and_every_refusal_stands_in_the_trail(rig: ShellRig) -> None:
+    records = records_of(rig)
+    jar = Jar()
+    first = talked(rig, jar, "see you later")
+    with rig.page(jar) as again:
+        again.open(deviceId=DEVICE)
+    with rig.page(Jar()) as stranger:
+        stranger.open(deviceId=DEVICE)
+        stranger.send(stranger.keys.end())
+        stranger.until("session_ended")
+    with rig.page(Jar()) as thief:
+        thief.send(thief.keys.init(encryptedSessionId=first.created["encryptedSessionId"]))
+        assert thief.next()["code"] == "session_unknown"
+    rig.until(lambda: _actions(records).count("guest_ended") == 1, "the end is not written")
+
+    told = _actions(records)
+    assert sorted(told) == sorted(
+        [
+            *("guest_created", "guest_resumed"),
+            *("guest_refused", "guest_created", "guest_ended"),
+            "guest_refused",
+        ]
+    )
+    written = str(records.keeper.rows(after=0, limit=100))
+    for secret in (first.created["guestId"], DEVICE, jar.cookies[GUEST]):
+        assert secret not in written
+
+
+def _actions(records: Records) -> list[str]:
+    records.settle()
+    return [row.action for row in records.keeper.rows(after=0, limit=100)]
