@@ -137,15 +137,14 @@ class GuestDesk:
         return ReturningGuest(guest_id=guest.guest_id, genesys_token=guest.token)
 
     def _bound(self, guest: ReturningGuest, task: OpenGuest, caller: Caller) -> BoundSession:
-        device = {} if task.device_id is None else {"device": task.device_id}
-        # A page's field can have any name; behind a prefix none of them passes for ours.
-        profile = {f"profile.{name}": value for name, value in (task.profile or {}).items()}
+        # No profile: the archive keeps it, under a key that goes when the guest is erased.
+        metadata = {} if task.device_id is None else {"device": task.device_id}
         return self.bindings.bind(
             guest_id=guest.guest_id,
             genesys_token=guest.genesys_token,
             browser_secret=task.browser_secret,
             person=caller.person,
-            metadata={**profile, **device},
+            metadata=metadata,
         )
 
     def _extend(self, task: ExtendGuest) -> Answer:
