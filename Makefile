@@ -38,8 +38,9 @@ format: $(VENV)/.tests ## Bring the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.tests ## Frames for each CPU second beside the Node peer; BENCH=--quick
+bench: $(VENV)/.tests ## Frames for each CPU second beside the Node peer, then records; BENCH=--quick
 	@$(BIN)/python benchmarks/frames_per_cpu.py $(BENCH)
+	@PYTHONPATH=tests/rigs $(BIN)/python benchmarks/on_postgres.py
 
 wheel: $(VENV)/.tests ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
