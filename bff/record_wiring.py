@@ -27,18 +27,10 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
     database = open_database(settings)
     if database is None:
         return None
-    token = settings.audit_token
     keys = PurposeKeys(decoded_key(settings.pairwise_salt))
     keeper = SqlAudit(database, clock=foundation.clock, entropy=foundation.entropy)
     head_keys = HeadKeys(foundation)
-    signer = HeadSigner(
-        keeper,
-        head_keys,
-        every=settings.audit_head_every,
-        age=settings.audit_head_age,
-        copies=head_copies(settings.audit_heads),
-        store=foundation.store,
-    )
+    signer = _signer(settings, foundation, keeper, head_keys)
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
@@ -51,24 +43,19 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         outbox=outbox,
         purposes=keys,
     )
+    rounds.also(guests.rounds.once)
     desks = {
         audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,
         guest_memory.DESK: guests.memory.deliver,
     }
-
-    def afterwards() -> None:
-        try:
-            rounds.once()
-        finally:
-            guests.rounds.once()
-
-    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=afterwards)
+    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once)
 
     def close() -> None:
         writer.stop()
         database.close()
         guests.close()
 
+    token = settings.audit_token
     return Records(
         database=database,
         keys=keys,
@@ -85,6 +72,19 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         profile_of=guests.memory.profile_of,
         auditor_token=None if token is None else token.get_secret_value(),
         close=close,
+    )
+
+
+def _signer(
+    settings: Settings, foundation: Foundation, keeper: SqlAudit, keys: HeadKeys
+) -> HeadSigner:
+    return HeadSigner(
+        keeper,
+        keys,
+        every=settings.audit_head_every,
+        age=settings.audit_head_age,
+        copies=head_copies(settings.audit_heads),
+        store=foundation.store,
     )
 
 

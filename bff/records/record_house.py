@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -40,10 +41,16 @@ class TrailRounds:
         self._also.append(work)
 
     def once(self) -> None:
-        """Put what waits in memory into the outbox; sign the head if it is old enough."""
-        self._trail.flush()
-        for work in self._also:
-            work()
+        """Put what waits in memory into the outbox; sign the head if it is old enough.
+
+        Whatever of it fails, the rest is done, before it is told.
+        """
+        with ExitStack() as whatever_fails:
+            for work in (*self._also, self._sign):
+                whatever_fails.callback(work)
+            self._trail.flush()
+
+    def _sign(self) -> None:
         # Never given back: that it runs out is what keeps the rounds apart.
         if self._store.acquire_lease(HEAD_LEASE, ttl=HEAD_PAUSE) is None:
             return

@@ -7,6 +7,7 @@ from trail_rig import TrailRig
 
 from bff.errors import StoreDownError
 from bff.records.key_watch import PAUSE, KeyWatch
+from bff.records.record_house import TrailRounds
 
 
 class Rings:
@@ -73,3 +74,23 @@ def test_while_the_store_is_away_nothing_is_forgotten(on_file: TrailRig) -> None
     rings.watch(on_file).once()
 
     assert told(on_file) == [{"seal": "a", "sign": "x"}]
+
+
+def test_whatever_of_a_round_fails_the_rest_is_done(on_file: TrailRig) -> None:
+    done: list[str] = []
+
+    def fails() -> None:
+        done.append("failed")
+        raise StoreDownError("on purpose")
+
+    rounds = TrailRounds(on_file.trail, on_file.signer, store=on_file.store, clock=on_file.clock)
+    rounds.also(lambda: done.append("before"))
+    rounds.also(fails)
+    rounds.also(lambda: done.append("after"))
+    on_file.fill(1)
+
+    with pytest.raises(StoreDownError, match="on purpose"):
+        rounds.once()
+
+    assert sorted(done) == ["after", "before", "failed"]
+    assert [head.seq for head in on_file.keeper.heads()] == [1]
