@@ -131,7 +131,7 @@ class MessagingLink(WSListener):
     def send(self, text: bytes) -> None:
         """Send one text message."""
         if self._transport is not None:
-            self._outgoing.send(self._transport, text)
+            self._outgoing.send_ahead(self._transport, text)
 
     def hang_up(self, code: int) -> None:
         """Close the socket, or give up dialling. Nothing more is told."""

@@ -18,23 +18,35 @@ COPIED_AT_ONCE: Final = 8 * 1024
 
 
 class Outgoing:
-    """The text frames of one turn, in the order in which they were said."""
+    """The text frames of one turn: for each socket in the order in which they were said.
 
-    __slots__ = ("_loop", "_waiting")
+    Those for Genesys go first. A page that was told `message_accepted` may come back with the next
+    gateway if this one dies a moment later; by then the message has left.
+    """
+
+    __slots__ = ("_ahead", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._ahead: list[tuple[WSTransport, bytes]] = []
         self._waiting: list[tuple[WSTransport, bytes]] = []
 
     def send(self, transport: WSTransport, text: bytes) -> None:
-        """Send one text frame soon."""
-        if not self._waiting:
+        """Send a page one text frame soon."""
+        if not self._waiting and not self._ahead:
             self._loop.call_soon(self.flush)
         self._waiting.append((transport, text))
 
+    def send_ahead(self, transport: WSTransport, text: bytes) -> None:
+        """Send Genesys one text frame soon."""
+        if not self._waiting and not self._ahead:
+            self._loop.call_soon(self.flush)
+        self._ahead.append((transport, text))
+
     def flush(self) -> None:
         """Write everything now: at the end of a turn, or before a close."""
-        waiting, self._waiting = self._waiting, []
+        waiting = self._ahead + self._waiting if self._ahead else self._waiting
+        self._ahead, self._waiting = [], []
         for transport, text in waiting:
             try:
                 if len(text) > COPIED_AT_ONCE:
