@@ -22,6 +22,7 @@ from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedg
 from bff.record_wiring import build_records
 from bff.records.archive import Archive
 from bff.records.key_watch import KeyWatch
+from bff.records.outbox import KEEP as LETTERS_KEPT
 from bff.records.record_house import Records
 from bff.records.sign_in_ledger import TrailLedger
 from bff.setting_checks import decoded_key
@@ -93,8 +94,8 @@ def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
 def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:
     """Open the ring that seals what is stored.
 
-    Its keys stay openable longer than anything they sealed can live: the longest session, or
-    a revocation that waits for its provider.
+    Its keys stay openable longer than anything they sealed can live: the longest session, a
+    revocation that waits for its provider, or a letter that waits for the database.
     """
     return KeyRing(
         store,
@@ -103,7 +104,7 @@ def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entrop
         clock=clock,
         entropy=entropy,
         rotate_after=settings.key_lifecycle,
-        keep_for=max(settings.session_absolute, REVOCATION_LIFE) + timedelta(hours=1),
+        keep_for=max(settings.session_absolute, REVOCATION_LIFE, LETTERS_KEPT) + timedelta(hours=1),
     )
 
 
