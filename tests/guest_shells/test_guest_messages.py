@@ -1,6 +1,7 @@
 """What travels on the socket, and what never gets through: over real connections."""
 
 import json
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from frame_page import text_message, typing
 from guest_page import GuestPage
 from guest_shell import Shell, ShellRig, running_shell
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from bff.guests.guest_house import SocketRules
@@ -155,8 +157,9 @@ def test_twenty_wrong_signatures_close_the_connection_and_the_session_lives(
     with rig.page() as page, rig.page() as neighbour:
         neighbour.open()
         created = page.open()
-        for _ in range(25):
-            page.send(page.keys.message(seq=1, signature="A" * 43))
+        with suppress(ConnectionClosed):  # the last ones may come too late to be sent
+            for _ in range(25):
+                page.send(page.keys.message(seq=1, signature="A" * 43))
         assert page.until_closed() == (1008, "too_many_faults")
         codes = [frame.get("code") for frame in page.seen]
         assert codes.count("signature_wrong") == 20
