@@ -36,6 +36,9 @@ class GuestRows(Protocol):
         same twice is the same as once.
         """
 
+    def end_session(self, guest_id: str) -> None:
+        """Forget how to continue a guest's conversation: it is over."""
+
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""
 

@@ -68,6 +68,12 @@ class SqlGuests:
 
         return self._records.write(write)
 
+    def end_session(self, guest_id: str) -> None:
+        """Forget how to continue a guest's conversation: it is over."""
+        here = guests.c.guest_id == guest_id
+        over = update(guests).where(here).values(session_sealed=None)
+        self._records.write(lambda connection: connection.execute(over))
+
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""
         found = self._rows(select(guests).where(guests.c.guest_id == guest_id))

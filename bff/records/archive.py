@@ -71,7 +71,14 @@ class Archive:
         self._note(Action.GUEST_STEPPED_UP, guest_id=guest_id, actor=actor)
 
     def ended(self, guest_id: str, reason: GuestEnd) -> None:
-        """A session is over."""
+        """A session is over: nobody comes back to its conversation."""
+        facts = GuestFacts(guest_id=guest_id, at=self.clock.now(), ended=True)
+        try:
+            # At once: who ends a chat may begin another one with the next click.
+            self.memory.write(facts)
+        except BffError as error:
+            log.warning("an end is written later: %s", error.detail)
+            self._remember(facts)
         self._note(Action.GUEST_ENDED, guest_id=guest_id, why=reason.value)
 
     def refused(self, caller: Caller) -> None:

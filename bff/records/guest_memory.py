@@ -39,6 +39,7 @@ class GuestFacts:
     browser_secret: str | None = field(default=None, repr=False)
     genesys_token: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,10 @@ class GuestMemory:
 
     def write(self, facts: GuestFacts) -> bool:
         """Write what is known now; False if this guest has been erased."""
+        if facts.ended:
+            # The profile stays; the conversation is over, and nobody comes back to it.
+            self._rows.end_session(facts.guest_id)
+            return True
         pseudonym = self._purposes.pseudonym(facts.guest_id)
         seed = self._row(facts)
         key = self._keys.find(facts.guest_id)
@@ -125,9 +130,10 @@ class GuestMemory:
         who = self._print("person", person)
         browser = self._print("browser", browser_secret)
         for row in found:
-            if _proven(row, browser=browser, person=who):
+            if row.session_sealed is not None and _proven(row, browser=browser, person=who):
                 return self._recalled(row)
-        return Recall.UNPROVEN, None
+        over = all(row.session_sealed is None for row in found)
+        return (Recall.UNKNOWN if over else Recall.UNPROVEN), None
 
     def profile_of(self, guest_id: str) -> dict[str, str] | None:
         """Return what is known of a guest in plain; None if there is no such guest, or no key."""

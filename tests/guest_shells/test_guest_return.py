@@ -146,3 +146,20 @@ def test_every_change_and_every_refusal_stands_in_the_trail(rig: ShellRig) -> No
 def _actions(records: Records) -> list[str]:
     records.settle()
     return [row.action for row in records.keeper.rows(after=0, limit=100)]
+
+
+def test_who_ends_the_chat_begins_another_one(rig: ShellRig) -> None:
+    records = records_of(rig)
+    jar = Jar()
+    with rig.page(jar) as page:
+        first = page.open(deviceId=DEVICE)
+        page.say("that was all")
+        page.until("message_delivered")
+        records.settle()
+        page.send(page.keys.end())
+        page.until("session_ended")
+    rig.until(lambda: "guest_ended" in _actions(records), "the end is not written")
+    with rig.page(jar) as again:
+        created = again.open(deviceId=DEVICE)
+    assert created["resumed"] is False
+    assert created["guestId"] != first["guestId"]

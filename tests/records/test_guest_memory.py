@@ -192,3 +192,21 @@ def test_what_no_form_would_ever_hold_is_not_kept_and_the_rest_is(
 ) -> None:
     remembered(rig, profile={"email": "amira@example.com", "name": value, "plan": value})
     assert recalled(rig)[1].profile == {"email": "amira@example.com"}
+
+
+def test_nobody_comes_back_to_a_conversation_that_is_over_and_the_profile_stays(
+    rig: RecordsRig,
+) -> None:
+    remembered(rig, "older")
+    rig.clock.advance(timedelta(minutes=1))
+    remembered(rig, "newer")
+    assert rig.memory.write(rig.facts("newer", ended=True))
+    assert recalled(rig)[1].guest_id == "older"
+    rig.memory.remember(rig.facts("older", ended=True))
+    assert rig.writer.once() == 1
+    assert recalled(rig) == (Recall.UNKNOWN, None)
+    assert rig.memory.profile_of("newer") == {
+        "email": "Amira@Example.com",
+        "name": "Amira Haddad",
+        "plan": "gold",
+    }
