@@ -1,0 +1,48 @@
+"""What one turn of the loop writes, and in which order."""
+
+from typing import Any
+
+from bff.gateway.outgoing import Outgoing
+
+
+class OneTurn:
+    """As much of a loop as is asked of it."""
+
+    def __init__(self) -> None:
+        self.soon: list[Any] = []
+
+    def call_soon(self, call: Any) -> None:
+        self.soon.append(call)
+
+
+class Wire:
+    """A transport that writes down who wrote."""
+
+    def __init__(self, name: str, written: list[tuple[str, bytes]]) -> None:
+        self._name = name
+        self._written = written
+
+    def send(self, _: Any, text: bytes) -> None:
+        self._written.append((self._name, text))
+
+
+def test_genesys_has_a_message_before_the_page_is_told_that_it_was_accepted() -> None:
+    written: list[tuple[str, bytes]] = []
+    loop: Any = OneTurn()
+    page: Any = Wire("page", written)
+    genesys: Any = Wire("genesys", written)
+    outgoing = Outgoing(loop)
+
+    outgoing.send(page, b"accepted 1")
+    outgoing.send_ahead(genesys, b"message 1")
+    outgoing.send(page, b"accepted 2")
+    outgoing.send_ahead(genesys, b"message 2")
+
+    assert len(loop.soon) == 1
+    loop.soon[0]()
+    assert written == [
+        ("genesys", b"message 1"),
+        ("genesys", b"message 2"),
+        ("page", b"accepted 1"),
+        ("page", b"accepted 2"),
+    ]
