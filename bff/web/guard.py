@@ -29,6 +29,8 @@ CACHED: Final = frozenset(
     {
         "plugin.script",
         "plugin.guest_script",
+        "plugin.sign_in_script",
+        "plugin.inspector_script",
         "static",
         "provider.discovery",
         "provider.authorization_server",

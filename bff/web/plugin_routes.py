@@ -27,6 +27,18 @@ def guest_script() -> ResponseReturnValue:
     return _for_any_page("messenger-guest.js")
 
 
+@bp.get("/static/messenger-sign-in.js")
+def sign_in_script() -> ResponseReturnValue:
+    """Serve the sign-in dialog, which the plugin loads when a person is really needed."""
+    return _for_any_page("messenger-sign-in.js")
+
+
+@bp.get("/static/messenger-inspector.js")
+def inspector_script() -> ResponseReturnValue:
+    """Serve the recorder of the flow inspector, for pages that somebody wants to look into."""
+    return _for_any_page("messenger-inspector.js")
+
+
 @bp.post("/messenger/code")
 def mint_code() -> ResponseReturnValue:
     """Mint a single-use code for Genesys. It leaves in this body only, never in a URL."""

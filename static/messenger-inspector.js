@@ -1,0 +1,4 @@
+// @ts-check
+/*!
+ * The recorder of the flow inspector: see docs/inspector.md.
+ */
