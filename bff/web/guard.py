@@ -1,5 +1,6 @@
 """Who may ask what: origins, the CSRF header, and headers that keep answers private."""
 
+from http import HTTPStatus
 from typing import Final
 
 from flask import Flask, Response, request
@@ -31,6 +32,7 @@ CACHED: Final = frozenset(
         "plugin.guest_script",
         "plugin.sign_in_script",
         "plugin.inspector_script",
+        "plugin.hashed_script",
         "static",
         "provider.discovery",
         "provider.authorization_server",
@@ -84,7 +86,8 @@ def _check() -> None:
 
 def _keep_private(response: Response) -> Response:
     """No cache keeps an answer about a person; no page of ours is framed or leaks its address."""
-    if request.endpoint not in CACHED:
+    # A refusal is of the moment, wherever it comes from.
+    if request.endpoint not in CACHED or response.status_code >= HTTPStatus.BAD_REQUEST:
         response.headers["Cache-Control"] = "no-store"
         response.vary.update(("Cookie", "Origin"))
     response.headers.setdefault("Referrer-Policy", "no-referrer")
