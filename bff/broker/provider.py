@@ -27,6 +27,7 @@ from bff.errors import (
     RefreshRefusedError,
     SignInRequiredError,
 )
+from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch, code_mark
 from bff.ports import Foundation
 
 __all__ = ["Broker", "BrokerClient", "CodeWish", "Issued", "Minted", "Principal"]
@@ -45,7 +46,7 @@ class Broker:
     whatever was handed out under it is revoked in that moment, in every process.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - wired in one place, by keyword
         self,
         foundation: Foundation,
         *,
@@ -54,6 +55,7 @@ class Broker:
         witness: SessionWitness,
         signing_keys: SigningKeys,
         access_token_life: timedelta,
+        watch: FlowWatch = NO_WATCH,
     ) -> None:
         self.issuer = issuer
         self.client = client
@@ -64,6 +66,7 @@ class Broker:
         self._clock = foundation.clock
         self._entropy = foundation.entropy
         self._access_life = access_token_life
+        self._watch = watch
 
     def mint(self, session_key: str) -> Minted:
         """Return a single-use code for the client, bound to this session.
@@ -95,6 +98,12 @@ class Broker:
             code_stored=code.stored_as(TokenKind.CODE),
         )
         self._grants.put(code.grant, record, ttl=CODE_LIFE)
+        self._watch.note(
+            FlowStep.CODE_MINTED,
+            session_key=session_key,
+            code=code_mark(code.text),
+            facts={"life_s": int(CODE_LIFE.total_seconds())},
+        )
         return code.text
 
     def vouch(self, session_key: str) -> Principal:
@@ -116,10 +125,10 @@ class Broker:
         code = parsed(unverified_code)
         held = None if code is None else self._grants.get(code.grant)
         if code is None or held is None:
-            raise CodeRefusedError("no such code")
+            raise self._unknown_code(unverified_code)
         grant = held.record
         if not code.is_stored_as(grant.code_stored, TokenKind.CODE):
-            raise CodeRefusedError("no such code")
+            raise self._unknown_code(unverified_code)
         if grant.redeemed:
             # RFC 6749 section 4.1.2: somebody has a code that is not theirs. Perhaps the first.
             self._refuse_code(code, grant, "the code was used before: its tokens are revoked")
@@ -215,6 +224,12 @@ class Broker:
         if not self._saved(code, redeemed, held.version):
             # Two redemptions at once are a replay too, and this one came second.
             self._refuse_code(code, grant, "the code was used meanwhile: its tokens are revoked")
+        self._watch.note(
+            FlowStep.CODE_REDEEMED,
+            session_key=grant.session_key,
+            code=code_mark(code.text),
+            facts={"refresh_token": refresh is not None},
+        )
         return self._issued(redeemed, mark, principal, access, refresh, nonce=grant.nonce)
 
     def _refreshed(
@@ -226,11 +241,13 @@ class Broker:
         if before is None and not token.is_stored_as(grant.refresh_stored, TokenKind.REFRESH):
             self._grants.delete(token.grant)
             log.warning("session %s: refresh token reused: grant revoked", grant.session_key[:8])
+            self._refresh_refused(grant, "the refresh token was used before")
             raise RefreshRefusedError("the refresh token was used before, or was never ours")
         try:
             principal = self._witness.vouch(grant.session_key)
         except SignInRequiredError as error:
             self._grants.delete(token.grant)
+            self._refresh_refused(grant, "the session has ended")
             raise RefreshRefusedError("the session has ended") from error
         if before is not None:
             return self._again(token, grant, before, principal)
@@ -259,6 +276,11 @@ class Broker:
         )
         if not self._saved(token, rotated, held.version):
             return None
+        self._watch.note(
+            FlowStep.GENESYS_REFRESHED,
+            session_key=held.record.session_key,
+            facts={"life_s": int(self._access_life.total_seconds())},
+        )
         return self._issued(rotated, mark, principal, access, refresh)
 
     def _again(
@@ -312,7 +334,22 @@ class Broker:
         saved = self._grants.replace(token.grant, record, version=version, ttl=REFRESH_LIFE)
         return saved is not None
 
+    def _refresh_refused(self, grant: GrantRecord, why: str) -> None:
+        self._watch.note(
+            FlowStep.GENESYS_REFRESH_REFUSED, session_key=grant.session_key, facts={"why": why}
+        )
+
     def _refuse_code(self, code: OpaqueToken, grant: GrantRecord, why: str) -> NoReturn:
         self._grants.delete(code.grant)
         log.warning("session %s: %s", grant.session_key[:8], why)
+        mark = code_mark(code.text)
+        facts = {"why": why}
+        self._watch.note(
+            FlowStep.CODE_REFUSED, session_key=grant.session_key, code=mark, facts=facts
+        )
         raise CodeRefusedError(why)
+
+    def _unknown_code(self, unverified: str) -> CodeRefusedError:
+        why = "no such code: it was used, it is too old, or it was never ours"
+        self._watch.note(FlowStep.CODE_REFUSED, code=code_mark(unverified), facts={"why": why})
+        return CodeRefusedError("no such code")

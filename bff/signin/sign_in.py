@@ -16,6 +16,7 @@ from bff.errors import (
     SignInDeniedError,
     TransactionUnknownError,
 )
+from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
 from bff.ports import (
     NO_LEDGER,
     Demands,
@@ -99,6 +100,7 @@ class SignIn:
         subjects: PairwiseSubjects,
         redirect_uri: str,
         ledger: SignInLedger = NO_LEDGER,
+        watch: FlowWatch = NO_WATCH,
     ) -> None:
         self._attempts = Drawer("attempt", Attempt, foundation)
         self._transactions = Drawer("transaction", Transaction, foundation)
@@ -108,6 +110,7 @@ class SignIn:
         self._subjects = subjects
         self._redirect_uri = redirect_uri
         self._ledger = ledger
+        self._watch = watch
         self._entropy = foundation.entropy
 
     def start(self, wish: Wish, *, browser: str) -> str:
@@ -139,6 +142,10 @@ class SignIn:
             previous=self._current_key(wish),
         )
         self._attempts.put(hashed(request.state), attempt, ttl=ATTEMPT_LIFE)
+        self._watch.note(
+            FlowStep.SIGN_IN_STARTED,
+            facts={"provider": name, "surface": wish.surface.value, "prompt": demands.prompt},
+        )
         return request.url
 
     def claim(self, unverified_state: str | None, *, browser: str | None) -> Attempt:

@@ -14,6 +14,7 @@ from bff.errors import (
     SignInRequiredError,
     TokensRefusedError,
 )
+from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
 from bff.leases import kept
 from bff.ports import Foundation, IdentityProvider, Lease, TokenSet
 from bff.signin.records import (
@@ -50,6 +51,7 @@ class TokenVault:
         book: SessionBook,
         providers: Mapping[str, IdentityProvider],
         policy: VaultPolicy,
+        watch: FlowWatch = NO_WATCH,
     ) -> None:
         self._store = foundation.store
         self._drawer = Drawer("vault", VaultEntry, foundation)
@@ -57,6 +59,7 @@ class TokenVault:
         self._providers = providers
         self._clock = foundation.clock
         self._policy = policy
+        self._watch = watch
 
     def lock_away(self, session: BrowserSession, tokens: TokenSet) -> None:
         """Keep the tokens that came with a sign-in."""
@@ -64,6 +67,11 @@ class TokenVault:
             provider=session.person.provider, tokens=tokens, confirmed_at=self._clock.now()
         )
         self._drawer.put(session.key, entry, ttl=self._life(session))
+        self._watch.note(
+            FlowStep.TOKENS_KEPT,
+            session_key=session.key,
+            facts={"refresh_token": tokens.refresh_token is not None},
+        )
 
     def confirm(self, session: BrowserSession) -> None:
         """Make sure that the provider still vouches for this person.
@@ -164,6 +172,7 @@ class TokenVault:
             # Signed out while the provider answered: these tokens belong to nobody now.
             _revoke_quietly(provider, fresh)
             raise
+        self._watch.note(FlowStep.PROVIDER_REFRESHED, session_key=session.key)
         return fresh
 
     def _save(
@@ -182,6 +191,9 @@ class TokenVault:
         record = replace(spending.record, down_until=self._clock.now() + pause)
         self._save(session, record, version=spending.version)
         log.warning("renewal for session %s: %s", session.key[:8], error.detail)
+        self._watch.note(
+            FlowStep.PROVIDER_SILENT, session_key=session.key, facts={"code": error.code}
+        )
         if self._clock.now() < record.tokens.expires_at:
             return record.tokens
         error.retry_after = pause
@@ -197,6 +209,7 @@ class TokenVault:
             session.key[:8],
             " after an answer that was lost" if lost else "",
         )
+        self._watch.note(FlowStep.PROVIDER_REFUSED, session_key=session.key)
         self._drawer.delete(session.key)
         self._book.end(session.key, EndReason.REFUSED)
         return SignInRequiredError(error.detail)
