@@ -1,4 +1,4 @@
-"""The command `messenger-bff`: serve, gateway, demo, check, sessions, keys, audit, db."""
+"""The command `messenger-bff`: serve, gateway, demo, check, snippet, sessions, keys, audit, db."""
 
 import argparse
 import logging
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
     check = commands.add_parser("check", help="look at settings, store, providers, Genesys")
     check.set_defaults(command=_check)
+    _add_snippet(commands.add_parser("snippet", help="print the script tag for your pages"))
     _add_sessions(commands.add_parser("sessions", help="list and revoke sessions"))
     _add_keys(commands.add_parser("keys", help="list, rotate and make keys"))
     audit = commands.add_parser("audit", help="verify the audit trail, and report from it")
@@ -90,6 +91,15 @@ def _choices(parser: argparse.ArgumentParser, what: str) -> "Choices":
 
     parser.set_defaults(command=none_named)
     return parser.add_subparsers(metavar=what)
+
+
+def _add_snippet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--deployment", metavar="ID", help="Messenger deployment; default BFF_GENESYS_DEPLOYMENT_ID"
+    )
+    parser.add_argument("--surface", choices=("redirect", "popup"), help="how people sign in")
+    parser.add_argument("--nonce", action="store_true", help="for a policy of nonces")
+    parser.set_defaults(command=_snippet)
 
 
 def _add_sessions(parser: argparse.ArgumentParser) -> None:
@@ -167,6 +177,20 @@ def _check(options: argparse.Namespace) -> int:
         seen.append(finding.verdict)
     print(summary(seen))
     return EXIT_FAULT if Verdict.FAULT in seen else 0
+
+
+def _snippet(options: argparse.Namespace) -> int:
+    from bff.snippet import SnippetPlan, snippet  # noqa: PLC0415 - see the top
+
+    settings = _settings(options)
+    plan = SnippetPlan(
+        public_url=settings.public_url,
+        deployment=options.deployment or settings.genesys_deployment_id,
+        surface=options.surface,
+        with_nonce=options.nonce,
+    )
+    print(snippet(plan))
+    return 0
 
 
 def _sessions_list(options: argparse.Namespace) -> int:

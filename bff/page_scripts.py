@@ -57,10 +57,11 @@ class PageScripts:
         """Return a script of ours; with a fingerprint, only if it is these very bytes."""
         if name not in NAMES:
             return None
-        script = self._current(name)
+        script = self.current(name)
         return script if fingerprint in (None, script.fingerprint) else None
 
-    def _current(self, name: str) -> PageScript:
+    def current(self, name: str) -> PageScript:
+        """Return a script as it lies there now."""
         path = self._folder / f"{name}.js"
         status = path.stat()
         stamp = (status.st_mtime_ns, status.st_size)
