@@ -1,0 +1,1 @@
+"""The flow inspector: what happened to one browser, kept without secrets, and what is wrong."""
