@@ -12,6 +12,7 @@ from bff.web import (
     guard,
     guest_socket,
     health_routes,
+    inspector_routes,
     metrics_routes,
     plugin_routes,
     problems,
@@ -50,6 +51,7 @@ def create_app(services: Services) -> Flask:
         metrics_routes.bp,
         deletion_routes.bp,
         records_routes.bp,
+        inspector_routes.bp,
     ):
         app.register_blueprint(blueprint)
     guest_socket.install(app)

@@ -29,6 +29,10 @@ BffError
 ├── GuestsOffError            guest sessions are not switched on here
 ├── MetricsOffError           figures are shown to nobody here
 ├── WatcherUnknownError       figures were asked for without their token
+├── InspectorOffError         there is no flow inspector here
+├── OperatorUnknownError      who asks for a recording is no operator
+├── RecordingUnknownError     there is no such recording, or it is over
+├── RecordingRefusedError     a page wants to be recorded and was not invited
 ├── TooManyConnectionsError   the guest sockets of this process are all taken
 ├── GenesysDownError          Genesys did not answer, or is too busy
 ├── GenesysSilentError        Genesys was asked once and its answer is not known
@@ -251,6 +255,34 @@ class WatcherUnknownError(BffError):
 
     code = "watcher_unknown"
     message = "This door is for whoever watches the service, who has a token for it."
+
+
+class InspectorOffError(BffError):
+    """The flow inspector was asked for and `BFF_INSPECTOR` is off."""
+
+    code = "inspector_off"
+    message = "There is no flow inspector here."
+
+
+class OperatorUnknownError(BffError):
+    """A recording was asked for by somebody whom `BFF_INSPECTOR_OPERATORS` does not name."""
+
+    code = "operator_unknown"
+    message = "Recordings are for operators of this service, and you are not one of them."
+
+
+class RecordingUnknownError(BffError):
+    """There is no such recording, or its day is over."""
+
+    code = "recording_unknown"
+    message = "There is no such recording. Each one is kept for a day."
+
+
+class RecordingRefusedError(BffError):
+    """A page wants to be recorded, and its invitation is missing, used or too old."""
+
+    code = "recording_refused"
+    message = "This browser was not invited to be recorded, or the invitation was used."
 
 
 class TooManyConnectionsError(BffError):

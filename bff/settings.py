@@ -27,6 +27,7 @@ from pydantic_settings import (
 from bff.adapters.http_client import is_loopback_name
 from bff.errors import SettingsError
 from bff.guest_settings import GuestSettings
+from bff.inspector_settings import InspectorSettings
 from bff.record_settings import RecordSettings
 from bff.setting_checks import (
     NEW_KEY_HINT,
@@ -294,7 +295,7 @@ class ServiceSettings(BaseSettings):
         return tuple(decoded_key(text) for text in texts if text is not None)
 
 
-class Settings(RecordSettings, GuestSettings, ServiceSettings):
+class Settings(InspectorSettings, RecordSettings, GuestSettings, ServiceSettings):
     """All settings. Secrets have no default."""
 
     @classmethod

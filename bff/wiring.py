@@ -15,9 +15,12 @@ from bff.broker.provider import Broker, BrokerClient, Principal
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
+from bff.flow_ports import NO_WATCH, FlowWatch
 from bff.guest_wiring import guest_house, held_tokens, session_ids
 from bff.guests.guest_archive import GuestArchive, NoArchive
 from bff.guests.held_tokens import HeldTokens
+from bff.inspector.flow_recorder import FlowLedger
+from bff.inspector_wiring import build_inspector
 from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedger, Store
 from bff.record_wiring import build_records
 from bff.records.archive import Archive
@@ -130,6 +133,11 @@ def build(
     subjects = PairwiseSubjects(decoded_key(settings.pairwise_salt))
     records = build_records(settings, foundation)
     ledger = _ledger(records, foundation)
+    watch: FlowWatch = NO_WATCH
+    inspector = build_inspector(settings, foundation)
+    if inspector is not None:
+        watch = inspector.recorder
+        ledger = FlowLedger(behind=ledger, recorder=inspector.recorder, tag=subjects.page_tag)
     book = SessionBook(
         foundation,
         limits=SessionLimits(idle=settings.session_idle, absolute=settings.session_absolute),
@@ -140,10 +148,11 @@ def build(
         book=book,
         providers=providers,
         policy=VaultPolicy(lead=settings.renewal_lead, outage_grace=settings.outage_grace),
+        watch=watch,
     )
     news = NewsDesk(store, clock=clock)
     signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
-    broker = _broker(settings, foundation, Witness(book, vault), signing_keys)
+    broker = _broker(settings, foundation, Witness(book, vault), signing_keys, watch)
     held = held_tokens(settings, foundation, broker)
     guest_ring = session_ids(settings, foundation)
     if records is not None and held is not None:
@@ -170,6 +179,7 @@ def build(
             subjects=subjects,
             redirect_uri=settings.redirect_uri,
             ledger=ledger,
+            watch=watch,
         ),
         sign_out=SignOut(
             foundation,
@@ -197,6 +207,7 @@ def build(
         ),
         session_ids=guest_ring,
         records=records,
+        inspector=inspector,
         close=close,
     )
 
@@ -254,7 +265,11 @@ def _ledger(records: Records | None, foundation: Foundation) -> SignInLedger:
 
 
 def _broker(
-    settings: Settings, foundation: Foundation, witness: Witness, signing_keys: SigningKeys
+    settings: Settings,
+    foundation: Foundation,
+    witness: Witness,
+    signing_keys: SigningKeys,
+    watch: FlowWatch,
 ) -> Broker:
     client = BrokerClient(
         client_id=settings.genesys_client_id,
@@ -269,6 +284,7 @@ def _broker(
         witness=witness,
         signing_keys=signing_keys,
         access_token_life=settings.access_token_life,
+        watch=watch,
     )
 
 

@@ -1,11 +1,13 @@
-"""The two cookies: the session, and the browser that started a sign-in."""
+"""The cookies: the session, the browser that started a sign-in, and a recording."""
 
 from datetime import timedelta
 from typing import Final
 
-from flask import Request
+from flask import Request, has_request_context, request
 from werkzeug.wrappers import Response
 
+from bff.errors import CookieTossedError
+from bff.inspector.recordings import id_of
 from bff.signin.cookie_header import SESSION_COOKIE, only_cookie
 from bff.signin.fingerprints import TOKEN_CHARS
 from bff.signin.records import SessionToken
@@ -13,6 +15,7 @@ from bff.signin.sign_in import ATTEMPT_LIFE
 
 SESSION: Final = SESSION_COOKIE
 BROWSER: Final = "__Host-bff-browser"
+RECORDING: Final = "__Host-bff-inspector"
 
 
 def session_token(request: Request) -> SessionToken | None:
@@ -46,6 +49,27 @@ def set_browser(response: Response, secret: str, *, cross_site: bool) -> None:
     """
     same_site = "None" if cross_site else "Lax"
     _set(response, BROWSER, secret, same_site=same_site, life=ATTEMPT_LIFE)
+
+
+def asking_recording() -> str | None:
+    """Return which recording the request at hand belongs to; None if to none."""
+    try:
+        secret = _only(request, RECORDING) if has_request_context() else None
+    except CookieTossedError:
+        # Whoever planted one sees nothing: who is recorded is no matter of theirs.
+        return None
+    return id_of(secret) if secret is not None and len(secret) == TOKEN_CHARS else None
+
+
+def set_recording(response: Response, secret: str, *, life: timedelta, cross_site: bool) -> None:
+    """Mark this browser as recorded. Lax: a sign-in comes back from another site."""
+    _set(response, RECORDING, secret, same_site="None" if cross_site else "Lax", life=life)
+
+
+def drop_recording(response: Response, *, cross_site: bool) -> None:
+    """Record this browser no longer."""
+    same_site = "None" if cross_site else "Lax"
+    _set(response, RECORDING, "", same_site=same_site, life=timedelta(0))
 
 
 def _set(

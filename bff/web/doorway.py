@@ -11,6 +11,7 @@ from bff.broker.provider import Broker
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.guests.guest_house import GuestHouse
+from bff.inspector.inspector_house import InspectorHouse
 from bff.ports import Clock, Entropy, IdentityProvider, Store
 from bff.records.record_house import Records
 from bff.signin.fingerprints import PairwiseSubjects
@@ -57,6 +58,7 @@ class Services:
     guests: GuestHouse | None = None
     session_ids: KeyRing | None = None
     records: Records | None = None
+    inspector: InspectorHouse | None = None
     close: Callable[[], None]
 
 

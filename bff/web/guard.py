@@ -47,11 +47,18 @@ PAGE_POLICY: Final = (
 )
 
 
+CALLED_BY_PAGES: Final = r"/(auth|messenger)/.*|/inspector/(start|events|stop)$"
+"""Paths that scripts on the allowed origins call."""
+
+OWN_POLICY: Final = frozenset({"inspector.page"})
+"""Pages with a policy of their own, stricter than this one but for what they fetch."""
+
+
 def install(app: Flask, site: SiteRules) -> None:
     """Put the guard before every door, also those that somebody adds later."""
     CORS(
         app,
-        resources={r"/(auth|messenger)/.*": {"origins": list(site.allowed_origins)}},
+        resources={CALLED_BY_PAGES: {"origins": list(site.allowed_origins)}},
         supports_credentials=True,
         allow_headers=["Content-Type", CSRF_HEADER],
         methods=["GET", "POST"],
@@ -92,7 +99,7 @@ def _keep_private(response: Response) -> Response:
         response.vary.update(("Cookie", "Origin"))
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers["X-Content-Type-Options"] = "nosniff"
-    if response.mimetype == "text/html":
+    if response.mimetype == "text/html" and request.endpoint not in OWN_POLICY:
         response.headers["Content-Security-Policy"] = PAGE_POLICY
         response.headers["X-Frame-Options"] = "DENY"
     return response
