@@ -14,6 +14,7 @@ from bff.web import (
     health_routes,
     inspector_routes,
     metrics_routes,
+    passthrough_routes,
     plugin_routes,
     problems,
     provider_routes,
@@ -43,10 +44,12 @@ def create_app(services: Services) -> Flask:
     problems.install(app)
     guard.install(app, services.site)
     provider_server.install(app)
+    # One redeemer: where Genesys asks the identity provider, we are not one as well.
+    codes = provider_routes.bp if services.passthrough is None else passthrough_routes.bp
     for blueprint in (
         auth_routes.bp,
         plugin_routes.bp,
-        provider_routes.bp,
+        codes,
         health_routes.bp,
         metrics_routes.bp,
         deletion_routes.bp,

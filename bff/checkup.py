@@ -14,10 +14,12 @@ from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
 from bff.adapters.system import SystemEntropy
 from bff.findings import Finding, Verdict, fine, tried
 from bff.guest_checkup import examine_guests
+from bff.identity_settings import ProviderSettings
+from bff.passthrough_checkup import examine_passthrough
 from bff.ports import Clock, Store
 from bff.record_checkup import examine_records
 from bff.setting_sources import PREFIX
-from bff.settings import ProviderSettings, Settings
+from bff.settings import Settings
 from bff.wiring import open_ring, open_store
 
 SKEW_WARNING: Final = timedelta(seconds=5)
@@ -32,6 +34,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     yield from examine_records(settings)
     for name, provider in settings.providers.items():
         yield from _provider(name, provider, clock)
+    yield from examine_passthrough(settings, clock, SystemEntropy())
     yield from examine_guests(settings, clock)
 
 
@@ -60,14 +63,14 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
-        return "(set)"
+        return "(set)" if value.get_secret_value() else "(not set)"
     if isinstance(value, str):
         # A store URL may carry a password.
         parts = urlsplit(value)
         return value.replace(f":{parts.password}@", ":…@") if parts.password else value
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
-    return "(not set)" if value is None else str(value)
+    return "(not set)" if value in (None, "") else str(value)
 
 
 def _origins(settings: Settings) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ BffError
 ├── SignInRequiredError       there is no session, or it has ended
 ├── AttemptUnknownError       a sign-in came back that this browser did not start, or too late
 ├── SignInDeniedError         the provider answered with an error, or the person cancelled
+├── InteractionNeededError    the provider gives no code for Genesys unless a person looks
 ├── StepUpFailedError         the sign-in was older or weaker than what was asked for
 ├── IssuerMixUpError          the answer to a sign-in comes from another provider than asked
 ├── ProviderAnswerError       the provider's answer breaks OpenID Connect; nobody is signed in
@@ -136,6 +137,13 @@ class SignInDeniedError(BffError):
 
     code = "sign_in_denied"
     message = "The sign-in was cancelled or refused. You can try again."
+
+
+class InteractionNeededError(BffError):
+    """The provider gave no code to a hidden frame: a person must sign in (passthrough)."""
+
+    code = "interaction_required"
+    message = "The sign-in service wants to see you. Please sign in again to go on."
 
 
 class StepUpFailedError(BffError):

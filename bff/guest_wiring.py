@@ -46,6 +46,20 @@ class BookOfSignIns:
         return _as_guest(self.book.look_up(SessionKey(session_key)))
 
 
+@dataclass(frozen=True, slots=True)
+class NoSignIns:
+    """Keeps `guest_desk.SignIns` in passthrough, where Genesys does not take codes of ours.
+
+    Whoever has signed in chats in the Messenger; in the chat of our own everybody is a visitor.
+    """
+
+    def behind(self, session_token: str | None) -> None:
+        """Return nobody."""
+
+    def of(self, session_key: str) -> None:
+        """Return nobody."""
+
+
 def held_tokens(settings: Settings, foundation: Foundation, broker: Broker) -> HeldTokens | None:
     """Return what keeps the Genesys tokens of signed-in guests, if there are guest sessions."""
     doors = _doors(settings, foundation)
@@ -87,7 +101,7 @@ def guest_house(
             clock=foundation.clock,
             policy=LimitPolicy(sessions=f"{settings.guest_sessions_per_minute}/minute"),
         ),
-        sign_ins=BookOfSignIns(book),
+        sign_ins=NoSignIns() if settings.passthrough else BookOfSignIns(book),
         tokens=tokens,
         history=GuestHistory(doors),
         archive=archive or NoArchive(),

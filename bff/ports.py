@@ -184,6 +184,10 @@ class Demands:
     prompt: str | None = None
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
+    # Whom we expect; only the provider can check these, so nothing is concluded from them here.
+    login_hint: str | None = None
+    id_token_hint: str | None = field(default=None, repr=False)
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,19 @@ def checked_secret(text: SecretStr) -> SecretStr:
     return text
 
 
+def check_for_broker(value: str, *, codes: str | None, what: str) -> None:
+    """Refuse what broker needs and lacks, and what passthrough does not use.
+
+    `codes` is None if BFF_CODES itself is wrong; its own sentence says so.
+    """
+    if codes == "broker" and not value:
+        raise ValueError(f"is missing: {what}, with us as its provider")
+    if codes == "passthrough" and value:
+        raise ValueError(
+            "is for BFF_CODES=broker: in passthrough Genesys is a client of the provider, remove it"
+        )
+
+
 def checked_origin(url: str) -> str:
     """Return a bare origin. http is for loopback names only."""
     return _bare(url, open_scheme="http", example="https://www.brand.example")

@@ -4,12 +4,11 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -24,14 +23,15 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from bff.adapters.http_client import is_loopback_name
 from bff.errors import SettingsError
 from bff.guest_settings import GuestSettings
+from bff.identity_settings import ProviderSettings, check_known_to_genesys
 from bff.inspector_settings import InspectorSettings
 from bff.record_settings import RecordSettings
 from bff.setting_checks import (
     NEW_KEY_HINT,
     Duration,
+    check_for_broker,
     checked_origin,
     checked_secret,
     decoded_key,
@@ -44,79 +44,6 @@ from bff.setting_sources import (
     merge,
     unknown_variables,
 )
-
-OUR_PARAMETERS: Final = frozenset(
-    {
-        *("response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce"),
-        *("code_challenge", "code_challenge_method", "prompt", "max_age", "acr_values"),
-        *("request", "request_uri"),
-    }
-)
-"""Of an authorization request; what may vary among them has a setting of its own."""
-
-
-class ProviderSettings(BaseModel):
-    """One identity provider that people sign in at."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    issuer: str = Field(description="issuer, to the letter as in its discovery document")
-    client_id: str = Field(min_length=1, description="our client id there")
-    client_secret: SecretStr = Field(description="our client secret there")
-    scopes: tuple[str, ...] = Field(
-        ("openid", "profile", "email", "offline_access"),
-        description="scopes asked for; without `offline_access` there may be no refresh token",
-    )
-    extra_parameters: dict[str, str] = Field(
-        default_factory=dict, description="further parameters of the authorization request"
-    )
-    prompt: Literal["none", "login", "select_account", "consent"] | None = Field(
-        None, description="`prompt` of each sign-in"
-    )
-    max_age: Duration | None = Field(
-        None, description="how old a sign-in at the provider may be; verified"
-    )
-    acr_values: tuple[str, ...] = Field((), description="accepted `acr` values; verified")
-    token_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
-        "client_secret_basic", description="how we authenticate at its token endpoint"
-    )
-    userinfo: Literal["when_needed", "always", "never"] = Field(
-        "when_needed", description="when to ask the userinfo endpoint for claims"
-    )
-    logout_types: tuple[str, ...] = Field(
-        ("logout+jwt",),
-        description="accepted `typ` of its logout tokens; older providers send `JWT` or none",
-    )
-    claims: dict[str, str] = Field(
-        default_factory=lambda: {
-            name: name for name in ("email", "given_name", "family_name", "name")
-        },
-        description="our claim → the provider's claim",
-    )
-
-    @field_validator("issuer")
-    @classmethod
-    def _issuer_is_safe(cls, value: str) -> str:
-        parts = urlsplit(value)
-        safe = parts.scheme == "https" or is_loopback_name(parts.hostname or "")
-        if not parts.hostname or not safe or parts.query or parts.fragment:
-            raise ValueError("must be an https URL without query (OIDC Discovery 1.0)")
-        return value
-
-    @field_validator("extra_parameters")
-    @classmethod
-    def _ours_are_ours(cls, value: dict[str, str]) -> dict[str, str]:
-        # A fixed state or nonce would protect nobody; found here, not at the first sign-in.
-        if taken := sorted(set(value) & OUR_PARAMETERS):
-            raise ValueError(f"must not contain {', '.join(taken)}: each sign-in sets its own")
-        return value
-
-    @field_validator("scopes")
-    @classmethod
-    def _openid_is_asked(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "openid" not in value:
-            raise ValueError("must contain openid")
-        return value
 
 
 class ServiceSettings(BaseSettings):
@@ -142,15 +69,33 @@ class ServiceSettings(BaseSettings):
     pairwise_salt: SecretStr = Field(
         description="32 bytes, base64: makes customer ids at Genesys; never change it"
     )
+    codes: Literal["broker", "passthrough"] = Field(
+        "broker",
+        description="whose codes Genesys redeems: ours (`broker`) or the provider's "
+        "(`passthrough`, docs/passthrough.md)",
+    )
+    passthrough_code_life: Duration = Field(
+        timedelta(seconds=60),
+        ge=timedelta(seconds=10),
+        le=timedelta(minutes=10),
+        description="how long a provider's code waits here for its page; not longer than it lives",
+    )
     providers: dict[str, ProviderSettings] = Field(
         min_length=1,
         description="identity providers by name, the first is the default: "
         "`BFF_PROVIDERS__MAIN__ISSUER`, …",
     )
     genesys_client_id: str = Field(
-        min_length=1, description="client id that the Genesys OIDC integration uses with us"
+        "",
+        validate_default=True,
+        description="client id that the Genesys OIDC integration uses with us; **required** "
+        "for `broker`",
     )
-    genesys_client_secret: SecretStr = Field(description="its client secret")
+    genesys_client_secret: SecretStr = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="its client secret; **required** for `broker`",
+    )
     genesys_redirect_uri: str | None = Field(
         None, description="redirect URI of our codes; default `PUBLIC_URL/op/landing`"
     )
@@ -243,15 +188,34 @@ class ServiceSettings(BaseSettings):
             raise ValueError("equals BFF_MASTER_KEY: one secret, one purpose")
         return value
 
+    @field_validator("providers")
+    @classmethod
+    def _providers_fit_codes(
+        cls, value: dict[str, ProviderSettings], info: ValidationInfo
+    ) -> dict[str, ProviderSettings]:
+        check_known_to_genesys(value, codes=info.data.get("codes"))
+        return value
+
+    @field_validator("genesys_client_id")
+    @classmethod
+    def _client_fits_codes(cls, value: str, info: ValidationInfo) -> str:
+        check_for_broker(value, codes=info.data.get("codes"), what="client id of the integration")
+        return value
+
     @field_validator("genesys_client_secret")
     @classmethod
-    def _secret_is_strong(cls, value: SecretStr) -> SecretStr:
-        return checked_secret(value)
+    def _secret_is_strong(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        text = value.get_secret_value()
+        check_for_broker(
+            text, codes=info.data.get("codes"), what="client secret of the integration"
+        )
+        return checked_secret(value) if text else value
 
     @field_validator("genesys_redirect_uri")
     @classmethod
-    def _redirect_is_safe(cls, value: str | None) -> str | None:
+    def _redirect_is_safe(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
+            check_for_broker(value, codes=info.data.get("codes"), what="redirect URI of our codes")
             parts = urlsplit(value)
             checked_origin(f"{parts.scheme}://{parts.netloc}")
         return value
@@ -269,6 +233,11 @@ class ServiceSettings(BaseSettings):
         return self.public_url + "/auth/callback"
 
     @property
+    def passthrough_redirect_uri(self) -> str:
+        """Return where providers send browsers back with codes for Genesys."""
+        return self.public_url + "/messenger/callback"
+
+    @property
     def broker_issuer(self) -> str:
         """Return the issuer that the Genesys OIDC integration is pointed at."""
         return self.public_url + "/op"
@@ -277,6 +246,11 @@ class ServiceSettings(BaseSettings):
     def broker_redirect_uri(self) -> str:
         """Return the constant redirect URI of our codes."""
         return self.genesys_redirect_uri or self.broker_issuer + "/landing"
+
+    @property
+    def passthrough(self) -> bool:
+        """Say whether Genesys redeems at the identity provider itself."""
+        return self.codes == "passthrough"
 
     @property
     def embedded(self) -> bool:

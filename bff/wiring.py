@@ -19,8 +19,10 @@ from bff.flow_ports import NO_WATCH, FlowWatch
 from bff.guest_wiring import guest_house, held_tokens, session_ids
 from bff.guests.guest_archive import GuestArchive, NoArchive
 from bff.guests.held_tokens import HeldTokens
+from bff.identity_settings import ProviderSettings
 from bff.inspector.flow_recorder import FlowLedger
 from bff.inspector_wiring import build_inspector
+from bff.passthrough_wiring import build_passthrough
 from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedger, Store
 from bff.record_wiring import build_records
 from bff.records.archive import Archive
@@ -29,7 +31,7 @@ from bff.records.outbox import KEEP as LETTERS_KEPT
 from bff.records.record_house import Records
 from bff.records.sign_in_ledger import TrailLedger
 from bff.setting_checks import decoded_key
-from bff.settings import ProviderSettings, Settings
+from bff.settings import Settings
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.records import SessionKey
 from bff.signin.session_book import SessionBook, SessionLimits
@@ -37,6 +39,7 @@ from bff.signin.session_news import NewsDesk
 from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
+from bff.signin.transactions import Transactions
 from bff.web.doorway import Services, SiteRules, asking_address
 
 log = logging.getLogger(__name__)
@@ -150,6 +153,7 @@ def build(
         policy=VaultPolicy(lead=settings.renewal_lead, outage_grace=settings.outage_grace),
         watch=watch,
     )
+    transactions = Transactions(foundation)
     news = NewsDesk(store, clock=clock)
     signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
     broker = _broker(settings, foundation, Witness(book, vault), signing_keys, watch)
@@ -176,6 +180,7 @@ def build(
             desks=desks,
             book=book,
             vault=vault,
+            transactions=transactions,
             subjects=subjects,
             redirect_uri=settings.redirect_uri,
             ledger=ledger,
@@ -188,6 +193,14 @@ def build(
             providers=providers,
             logged_out_url=settings.public_url + "/auth/logged-out",
             held=held,
+        ),
+        transactions=transactions,
+        passthrough=build_passthrough(
+            settings,
+            foundation,
+            book=book,
+            vault=vault,
+            transactions=transactions,
         ),
         book=book,
         vault=vault,
@@ -273,7 +286,9 @@ def _broker(
 ) -> Broker:
     client = BrokerClient(
         client_id=settings.genesys_client_id,
-        client_secret=settings.genesys_client_secret.get_secret_value(),
+        # In passthrough we are nobody's provider: a secret that nobody knows.
+        client_secret=settings.genesys_client_secret.get_secret_value()
+        or foundation.entropy.token(),
         redirect_uri=settings.broker_redirect_uri,
         post_logout_redirect_uris=tuple(f"{origin}/" for origin in settings.allowed_origins),
     )

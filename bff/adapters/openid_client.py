@@ -83,6 +83,7 @@ class OpenIdClient:
             asked["max_age"] = str(int(demands.max_age.total_seconds()))
         if demands.acr_values:
             asked["acr_values"] = " ".join(demands.acr_values)
+        asked |= _expected(demands)
         url, _ = self._session().create_authorization_url(
             self.metadata.endpoint("authorization_endpoint"),
             state=state,
@@ -287,6 +288,19 @@ def _sorted_answer(response: requests.Response) -> dict[str, Any]:
     if str(body.get("token_type", "")).lower() != "bearer":
         raise ProviderAnswerError("token answer is not of type Bearer")
     return body
+
+
+def _expected(demands: Demands) -> dict[str, str]:
+    """Return the parameters that name the person (OIDC Core 3.1.2.1, 5.5.1)."""
+    asked: dict[str, str] = {}
+    if demands.login_hint:
+        asked["login_hint"] = demands.login_hint
+    if demands.id_token_hint:
+        asked["id_token_hint"] = demands.id_token_hint
+    if demands.subject:
+        wanted = {"id_token": {"sub": {"value": demands.subject, "essential": True}}}
+        asked["claims"] = json.dumps(wanted)
+    return asked
 
 
 def _text(value: object) -> str | None:

@@ -25,19 +25,12 @@ class EndReason(StrEnum):
     REPLACED = "replaced"
 
 
-class TransactionStatus(StrEnum):
-    """How far a popup or modal sign-in has come."""
-
-    PENDING = "pending"
-    DONE = "done"
-    FAILED = "failed"
-
-
 class Surface(StrEnum):
-    """Where the sign-in happens: the page itself leaves, or a window beside it."""
+    """Where the sign-in happens: the page itself leaves, or a window or frame beside it."""
 
     REDIRECT = "redirect"
     POPUP = "popup"
+    MODAL = "modal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,14 +101,3 @@ class Attempt:
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
     previous: SessionKey | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """A popup sign-in as the waiting page sees it."""
-
-    browser: str = field(repr=False)
-    provider: str
-    return_url: str
-    status: TransactionStatus
-    code: str | None = None

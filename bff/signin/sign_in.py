@@ -14,7 +14,6 @@ from bff.errors import (
     ProviderUnknownError,
     RequestRefusedError,
     SignInDeniedError,
-    TransactionUnknownError,
 )
 from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
 from bff.ports import (
@@ -35,11 +34,10 @@ from bff.signin.records import (
     SessionKey,
     SessionToken,
     Surface,
-    Transaction,
-    TransactionStatus,
 )
 from bff.signin.session_book import SessionBook, SignedIn
 from bff.signin.token_vault import TokenVault
+from bff.signin.transactions import Opening, Transactions
 
 log = logging.getLogger(__name__)
 
@@ -97,13 +95,14 @@ class SignIn:
         desks: Mapping[str, ProviderDesk],
         book: SessionBook,
         vault: TokenVault,
+        transactions: Transactions,
         subjects: PairwiseSubjects,
         redirect_uri: str,
         ledger: SignInLedger = NO_LEDGER,
         watch: FlowWatch = NO_WATCH,
     ) -> None:
         self._attempts = Drawer("attempt", Attempt, foundation)
-        self._transactions = Drawer("transaction", Transaction, foundation)
+        self._transactions = transactions
         self._desks = desks
         self._book = book
         self._vault = vault
@@ -111,7 +110,6 @@ class SignIn:
         self._redirect_uri = redirect_uri
         self._ledger = ledger
         self._watch = watch
-        self._entropy = foundation.entropy
 
     def start(self, wish: Wish, *, browser: str) -> str:
         """Remember an attempt of this browser; return the provider's URL to go to.
@@ -181,37 +179,8 @@ class SignIn:
     def open_transaction(self, wish: Wish, *, browser: str) -> str:
         """Prepare a sign-in beside the page; return the id that the page waits on."""
         name, _ = self._desk(wish.provider)
-        transaction = Transaction(
-            browser=hashed(browser),
-            provider=name,
-            return_url=wish.return_url,
-            status=TransactionStatus.PENDING,
-        )
-        key = self._entropy.token(16)
-        self._transactions.put(key, transaction, ttl=ATTEMPT_LIFE)
-        return key
-
-    def transaction(self, key: str, *, browser: str | None) -> Transaction:
-        """Return how far a transaction of this browser is. Raises TransactionUnknownError."""
-        held = self._transactions.get(key)
-        if held is None or browser is None:
-            raise TransactionUnknownError("no such transaction")
-        if not hmac.compare_digest(held.record.browser, hashed(browser)):
-            raise TransactionUnknownError("transaction of another browser")
-        return held.record
-
-    def note(self, attempt: Attempt, *, code: str | None) -> None:
-        """Tell the page that waits, if one does: done, or failed with an error code."""
-        held = self._transactions.get(attempt.transaction) if attempt.transaction else None
-        if held is None or attempt.transaction is None:
-            return
-        status = TransactionStatus.DONE if code is None else TransactionStatus.FAILED
-        self._transactions.replace(
-            attempt.transaction,
-            replace(held.record, status=status, code=code),
-            version=held.version,
-            ttl=ATTEMPT_LIFE,
-        )
+        opening = Opening(provider=name, return_url=wish.return_url, surface=wish.surface)
+        return self._transactions.open(opening, browser=browser)
 
     def _established(self, attempt: Attempt, answer: Answer) -> Established:
         name, desk = self._desk(attempt.provider)
@@ -232,12 +201,13 @@ class SignIn:
         token = self._book.new_token()
         session = self._book.begin(token, _signed_in(person, identity))
         self._vault.lock_away(session, identity.tokens)
-        self.note(attempt, code=None)
         return Established(token=token, session=session)
 
     def _from_transaction(self, wish: Wish, browser: str) -> Wish:
-        known = self.transaction(wish.transaction or "", browser=browser)
-        return replace(wish, return_url=known.return_url, provider=known.provider)
+        known = self._transactions.usable(wish.transaction or "", browser=browser)
+        return replace(
+            wish, return_url=known.return_url, provider=known.provider, surface=known.surface
+        )
 
     def _desk(self, name: str | None) -> tuple[str, ProviderDesk]:
         name = name or next(iter(self._desks))

@@ -4,12 +4,12 @@ import json
 import logging
 import queue
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request
+from flask import Blueprint, Response, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from bff.errors import (
@@ -22,13 +22,15 @@ from bff.errors import (
     SignInRequiredError,
     StepUpFailedError,
     StoreDownError,
+    TransactionUnknownError,
 )
 from bff.signin.fingerprints import hashed
 from bff.signin.records import Attempt, BrowserSession, EndReason, Surface
 from bff.signin.return_path import return_url
 from bff.signin.session_news import Inbox
 from bff.signin.sign_in import Answer, Wish
-from bff.web import cookies, problems
+from bff.signin.transactions import TRANSACTION_LIFE
+from bff.web import cookies, endings, problems
 from bff.web.doorway import Services, services
 from bff.web.parameters import form, json_body, json_text, query
 
@@ -39,7 +41,6 @@ log = logging.getLogger(__name__)
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
-FAILURE_FRAGMENT: Final = "messenger-auth-error"
 WINDOW: Final = timedelta(minutes=1)
 
 _GOES_BACK: Final = (SignInDeniedError, StepUpFailedError, IdentityProviderDownError)
@@ -64,9 +65,22 @@ def login() -> ResponseReturnValue:
         prompt=query("prompt"),
         current=cookies.session_token(request),
     )
-    response = redirect(here.sign_in.start(wish, browser=browser), code=303)
+    response = _started(here, wish, browser)
     cookies.set_browser(response, browser, cross_site=here.site.cross_site)
     return response
+
+
+def _started(here: Services, wish: Wish, browser: str) -> "BaseResponse":
+    """Return the way to the provider; a page that waits learns if there is none."""
+    try:
+        return redirect(here.sign_in.start(wish, browser=browser), code=303)
+    except TransactionUnknownError:
+        raise
+    except BffError as error:
+        if wish.transaction is None:
+            raise
+        here.transactions.settle(wish.transaction, code=error.code)
+        return endings.failed_beside(error)
 
 
 @bp.get("/callback")
@@ -79,13 +93,24 @@ def callback() -> ResponseReturnValue:
         done = here.sign_in.finish(attempt, answer)
     except BffError as error:
         return _failed(here, attempt, error)
-    response: BaseResponse = redirect(attempt.return_url, code=303)
-    if attempt.surface is Surface.POPUP:
-        response = make_response(
-            render_template("signed_in.html", transaction=attempt.transaction or "")
-        )
+    response = _on_the_way(here, attempt, done.session)
     cookies.set_session(response, done.token, cross_site=here.site.cross_site)
     return response
+
+
+@bp.get("/signed-in")
+def signed_in() -> ResponseReturnValue:
+    """End a sign-in beside the page: the window closes itself, a frame is closed by its page."""
+    key = query("transaction") or ""
+    with suppress(TransactionUnknownError):
+        services().transactions.confirm(key, browser=cookies.browser_secret(request))
+    return render_template("signed_in.html", transaction=key)
+
+
+@bp.get("/failed")
+def failed() -> ResponseReturnValue:
+    """Say in the window or frame beside the page why nobody was signed in."""
+    return problems.beside(query("code"))
 
 
 @bp.get("/session")
@@ -149,18 +174,20 @@ def backchannel_logout(name: str | None = None) -> ResponseReturnValue:
 
 @bp.post("/transactions")
 def open_transaction() -> ResponseReturnValue:
-    """Prepare a sign-in in a window of its own; the page waits on the id."""
+    """Prepare a sign-in in a window or frame beside the page, which waits on the id."""
     here = services()
     _limit_sign_ins(here)
     body = json_body()
     browser = cookies.browser_secret(request) or here.entropy.token()
     wish = Wish(
         return_url=_return_url(here, json_text(body, "return_to"), json_text(body, "origin")),
+        surface=_surface(json_text(body, "surface") or Surface.POPUP.value, beside=True),
         provider=json_text(body, "provider"),
     )
     key = here.sign_in.open_transaction(wish, browser=browser)
-    where = urlencode({"surface": Surface.POPUP.value, "transaction": key})
-    response = jsonify({"id": key, "url": f"{problems.login_url()}?{where}"})
+    where = urlencode({"surface": wish.surface.value, "transaction": key})
+    life = int(TRANSACTION_LIFE.total_seconds())
+    response = jsonify({"id": key, "url": f"{problems.login_url()}?{where}", "expires_in": life})
     response.status_code = 201
     cookies.set_browser(response, browser, cross_site=here.site.cross_site)
     return response
@@ -168,8 +195,8 @@ def open_transaction() -> ResponseReturnValue:
 
 @bp.get("/transactions/<key>")
 def transaction(key: str) -> ResponseReturnValue:
-    """Say how far a sign-in in a window is."""
-    known = services().sign_in.transaction(key, browser=cookies.browser_secret(request))
+    """Say how far a sign-in beside the page is."""
+    known = services().transactions.look(key, browser=cookies.browser_secret(request))
     return jsonify({"status": known.status.value, "code": known.code})
 
 
@@ -230,25 +257,43 @@ def _about(here: Services, found: BrowserSession) -> dict[str, str]:
     }
 
 
+def _on_the_way(here: Services, attempt: Attempt, session: BrowserSession) -> "BaseResponse":
+    """Return where the browser goes once somebody is signed in.
+
+    In passthrough that is the provider again, for the code that Genesys redeems. Without it the
+    person is signed in all the same: the page asks for a code by itself.
+    """
+    if here.passthrough is not None:
+        try:
+            return redirect(here.passthrough.chain(attempt, session), code=303)
+        except BffError as error:
+            problems.write_down(error)
+    here.transactions.arrive(attempt.transaction)
+    return endings.signed_in(attempt.surface, attempt.transaction, attempt.return_url)
+
+
 def _failed(here: Services, attempt: Attempt, error: BffError) -> ResponseReturnValue:
     """Let the page go on without a session, and with a code that it has a sentence for."""
-    here.sign_in.note(attempt, code=error.code)
-    if attempt.surface is Surface.POPUP or not isinstance(error, _GOES_BACK):
+    here.transactions.settle(attempt.transaction, code=error.code)
+    if attempt.surface is not Surface.REDIRECT:
+        return endings.failed_beside(error)
+    if not isinstance(error, _GOES_BACK):
         raise error
-    problems.write_down(error)
-    base = attempt.return_url.partition("#")[0]
-    return redirect(f"{base}#{FAILURE_FRAGMENT}={quote(error.code)}", code=303)
+    return endings.back(attempt.return_url, error)
 
 
 def _return_url(here: Services, path: str | None, origin: str | None) -> str:
     return return_url(path, origin=origin, allowed=here.site.allowed_origins)
 
 
-def _surface(name: str | None) -> Surface:
+def _surface(name: str | None, *, beside: bool = False) -> Surface:
     try:
-        return Surface(name or Surface.REDIRECT.value)
+        surface = Surface(name or Surface.REDIRECT.value)
     except ValueError as error:
         raise RequestRefusedError("unknown surface") from error
+    if beside and surface is Surface.REDIRECT:
+        raise RequestRefusedError("a redirect needs no transaction")
+    return surface
 
 
 def _limit_sign_ins(here: Services) -> None:

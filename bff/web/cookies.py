@@ -11,7 +11,7 @@ from bff.inspector.recordings import id_of
 from bff.signin.cookie_header import SESSION_COOKIE, only_cookie
 from bff.signin.fingerprints import TOKEN_CHARS
 from bff.signin.records import SessionToken
-from bff.signin.sign_in import ATTEMPT_LIFE
+from bff.signin.transactions import AFTERLIFE, TRANSACTION_LIFE
 
 SESSION: Final = SESSION_COOKIE
 BROWSER: Final = "__Host-bff-browser"
@@ -48,7 +48,7 @@ def set_browser(response: Response, secret: str, *, cross_site: bool) -> None:
     Strict cookie does not travel.
     """
     same_site = "None" if cross_site else "Lax"
-    _set(response, BROWSER, secret, same_site=same_site, life=ATTEMPT_LIFE)
+    _set(response, BROWSER, secret, same_site=same_site, life=TRANSACTION_LIFE + AFTERLIFE)
 
 
 def asking_recording() -> str | None:

@@ -15,11 +15,13 @@ from bff.inspector.inspector_house import InspectorHouse
 from bff.ports import Clock, Entropy, IdentityProvider, Store
 from bff.records.record_house import Records
 from bff.signin.fingerprints import PairwiseSubjects
+from bff.signin.passthrough import Passthrough
 from bff.signin.session_book import SessionBook
 from bff.signin.session_news import NewsDesk
 from bff.signin.sign_in import SignIn
 from bff.signin.sign_out import SignOut
 from bff.signin.token_vault import TokenVault
+from bff.signin.transactions import Transactions
 
 EXTENSION: Final = "messenger-bff"
 
@@ -47,6 +49,7 @@ class Services:
     entropy: Entropy
     sign_in: SignIn
     sign_out: SignOut
+    transactions: Transactions
     book: SessionBook
     vault: TokenVault
     news: NewsDesk
@@ -55,6 +58,7 @@ class Services:
     key_ring: KeyRing
     signing_keys: SigningKeys
     providers: Mapping[str, IdentityProvider]
+    passthrough: Passthrough | None = None
     guests: GuestHouse | None = None
     session_ids: KeyRing | None = None
     records: Records | None = None

@@ -43,8 +43,11 @@ CACHED: Final = frozenset(
 
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    "frame-ancestors {ancestors}; base-uri 'none'; form-action 'self'"
 )
+
+FRAMED: Final = frozenset({"auth.signed_in", "auth.failed", "passthrough.silent"})
+"""Last pages of a frame in the brand's page; there is nothing on them to click or to read."""
 
 
 CALLED_BY_PAGES: Final = r"/(auth|messenger)/.*|/inspector/(start|events|stop)$"
@@ -100,6 +103,15 @@ def _keep_private(response: Response) -> Response:
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     response.headers["X-Content-Type-Options"] = "nosniff"
     if response.mimetype == "text/html" and request.endpoint not in OWN_POLICY:
-        response.headers["Content-Security-Policy"] = PAGE_POLICY
-        response.headers["X-Frame-Options"] = "DENY"
+        _keep_out_of_frames(response)
     return response
+
+
+def _keep_out_of_frames(response: Response) -> None:
+    """Let no page frame ours; the allowed origins those that end a sign-in in their frame."""
+    if request.endpoint in FRAMED:
+        ancestors = " ".join(services().site.allowed_origins)
+    else:
+        ancestors = "'none'"
+        response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Content-Security-Policy"] = PAGE_POLICY.format(ancestors=ancestors)

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 
 from bff.page_scripts import Encoding, PageScripts
 from bff.resources import static_folder
-from bff.web import cookies
+from bff.web import cookies, passthrough_routes
 from bff.web.doorway import services
 
 bp = Blueprint("plugin", __name__)
@@ -54,6 +54,8 @@ def mint_code() -> ResponseReturnValue:
     here = services()
     session = here.book.require(cookies.session_token(request))
     here.vault.confirm(session)
+    if here.passthrough is not None:
+        return passthrough_routes.hand_out(here, here.passthrough, session)
     minted = here.broker.mint(session.key)
     return jsonify(
         {

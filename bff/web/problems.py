@@ -26,6 +26,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.SignInRequiredError: 401,
     errors.AttemptUnknownError: 400,
     errors.SignInDeniedError: 403,
+    errors.InteractionNeededError: 401,
     errors.StepUpFailedError: 403,
     errors.IssuerMixUpError: 400,
     errors.ProviderAnswerError: 502,
@@ -114,6 +115,18 @@ def page(title: str, message: str, *, code: str, status: int, back: str | None =
         "problem.html", title=title, message=message, code=code, home=home, login=login_url()
     )
     return make_response(html, status)
+
+
+def beside(code: str | None) -> Response:
+    """Return the page for the window or frame beside the page; it leads nowhere by itself.
+
+    Raises RequestRefusedError for a code that no refusal of ours has.
+    """
+    for error, status in STATUS.items():
+        if error.code == code:
+            words = {"title": _title(status), "message": error.message, "code": code}
+            return make_response(render_template("failed_beside.html", **words), status)
+    raise errors.RequestRefusedError("no such code")
 
 
 def _shaped(code: str, message: str, status: int) -> Response:
