@@ -11,6 +11,8 @@ PYTHON ?= $(shell for one in python3 python3.11 python3.12 python3.13 python3.14
   $$one -c '$(FIT)' 2>/dev/null && { echo $$one; break; }; done)
 DEMO ?=
 BENCH ?=
+# Journeys wait more than they work: both halves of a small machine are used.
+AT_ONCE := --numprocesses auto --maxprocesses 4
 
 .PHONY: help demo test e2e lint format bench wheel clean
 
@@ -21,10 +23,10 @@ demo: $(VENV)/.runs ## Run everything on this machine; DEMO="--fast" for lives o
 	@$(BIN)/messenger-bff demo $(DEMO)
 
 test: $(VENV)/.tests ## Install what the tests need, then run them all
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) --cov --cov-report=term $(ARGS)
 
 e2e: $(VENV)/.tests ## Only the journeys in real browsers
-	$(BIN)/python -m pytest e2e $(ARGS)
+	$(BIN)/python -m pytest $(AT_ONCE) e2e $(ARGS)
 
 lint: $(VENV)/.tests ## Style, types, floors, the script's types and size
 	$(BIN)/ruff check .

@@ -139,8 +139,9 @@ def test_small_pieces_are_added_up_before_they_are_too_much(rig: ShellRig) -> No
         page.open()
         piece = b"x" * 16_000
         raw(page, Frame(Opcode.TEXT, piece, fin=False))
-        for _ in range(5):
-            raw(page, Frame(Opcode.CONT, piece, fin=False))
+        with suppress(OSError):  # the last ones may come too late to be sent
+            for _ in range(5):
+                raw(page, Frame(Opcode.CONT, piece, fin=False))
         assert page.until_closed()[0] == 1009
 
 
