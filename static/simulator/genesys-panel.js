@@ -16,9 +16,22 @@ function button(label, testid, attributes = {}) {
 }
 
 const BUBBLE =
-  '<svg viewBox="0 0 24 24" width="26" height="26" aria-hidden="true"><path fill="currentColor" ' +
-  'd="M12 3C6.5 3 2 6.8 2 11.4c0 2.6 1.4 4.9 3.7 6.5L5 21.5l4.2-2a12 12 0 0 0 2.8.3c5.5 0 10-3.8 ' +
-  '10-8.4S17.5 3 12 3Z"/></svg>';
+  "M12 3C6.5 3 2 6.8 2 11.4c0 2.6 1.4 4.9 3.7 6.5L5 21.5l4.2-2a12 12 0 0 0 2.8.3c5.5 0 10-3.8 " +
+  "10-8.4S17.5 3 12 3Z";
+
+/** Made part by part: a page may forbid HTML from text (Trusted Types). */
+function drawn(tag, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+function bubble() {
+  const path = drawn("path", { fill: "currentColor", d: BUBBLE });
+  const box = { viewBox: "0 0 24 24", width: "26", height: "26", "aria-hidden": "true" };
+  return drawn("svg", box, path);
+}
 
 function createPanel(styleUrl) {
   const host = element("div", { id: "genesys-messenger" });
@@ -30,9 +43,8 @@ function createPanel(styleUrl) {
     "aria-expanded": "false",
     "aria-controls": "panel",
   });
-  part.launcher.innerHTML = BUBBLE;
   part.launcherText = element("span", { class: "sr-only" }, "Open chat");
-  part.launcher.append(part.launcherText);
+  part.launcher.append(bubble(), part.launcherText);
 
   part.close = button("×", "messenger-close", { class: "close", "aria-label": "Close chat" });
   part.identity = element("p", { class: "identity", testid: "messenger-identity" });
