@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -66,7 +66,7 @@ _TEXTS: Final = frozenset(
     {"name", "event", "how", "inside", "shape", "message", "state", "reason", "where", "key"}
     | {"what", "by", "status"}
 )
-_NUMBERS: Final = frozenset({"call", "times", "exp", "iat", "seconds", "count", "skew_ms"})
+_NUMBERS: Final = frozenset({"call", "times", "n", "exp", "iat", "seconds", "count", "skew_ms"})
 _FLAGS: Final = frozenset(
     {"force", "refresh_token", "persisted", "genesys", "auth_ready", "provider", "provider_ready"}
     | {"shown"}
@@ -98,6 +98,19 @@ def told(unverified: Mapping[str, Any], *, skew_ms: int, tab: str) -> FlowEvent 
         if (value := _let_in(name, raw)) is not None:
             let_in[name] = value
     return FlowEvent(at_ms=at + skew_ms, step=str(step), tab=tab, facts=let_in)
+
+
+def distinct(events: Iterable[FlowEvent]) -> list[FlowEvent]:
+    """Return each event once: a page that got no answer sends its events again."""
+    known: set[tuple[str, int]] = set()
+    kept = []
+    for one in events:
+        name = (one.tab or "", one.number("n"))
+        if one.number("n") and name in known:
+            continue
+        known.add(name)
+        kept.append(one)
+    return kept
 
 
 def checked_tab(unverified: object) -> str | None:

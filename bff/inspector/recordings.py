@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.inspector.flow_events import FlowEvent
+from bff.inspector.flow_events import FlowEvent, distinct
 from bff.ports import Foundation
 from bff.signin.fingerprints import TOKEN_CHARS, hashed
 
@@ -106,7 +106,7 @@ class RecordingShelf:
         while (held := self._batches.get(_place(head.id, number + 1))) is not None:
             events += held.record.events
             number += 1
-        return events[-KEPT_EVENTS:], number
+        return distinct(events)[-KEPT_EVENTS:], number
 
     def point(self, what: str, name: str, recording: str) -> None:
         """Remember which recording a session or a code belongs to."""
