@@ -31,6 +31,9 @@ Messenger BFF: sign in once, chat as yourself.
 
   Open   {url}/          the Messenger, signed in
          {url}/support   a chat of the shop's own
+         {url}/thread    a plugin with a forum thread's faults
+
+  Watch  {bff}/inspector   what happens, and what is wrong with it
 
 Genesys and the sign-in service are stand-ins on this machine; every token, code, signature and
 socket between the parts is real. Sign in as one of the sample customers: a click is enough.
@@ -47,6 +50,7 @@ def run_demo(*, fast: bool, check: bool) -> int:
         fast=fast or check,
         first_port=0 if check else FIRST_PORT,
         agent_delay=timedelta(milliseconds=600),
+        inspected=not check,
     )
     with raised(plan, clock=clock, entropy=SystemEntropy()) as stage, served_bff(stage) as bff:
         if check:
@@ -56,7 +60,7 @@ def run_demo(*, fast: bool, check: bool) -> int:
         pace = "The Genesys JWT lives 10 s, access tokens 20 s.\n" if fast else ""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        print(BANNER.format(url=stage.brand_url, pace=pace), flush=True)
+        print(BANNER.format(url=stage.brand_url, bff=stage.bff_url, pace=pace), flush=True)
         while not stop.wait(1):
             if bff.poll() is not None:
                 print("The service has stopped unexpectedly.", file=sys.stderr)

@@ -38,10 +38,12 @@ class BrandSettings:
     name: str = "Fern & Thread"
     # Without it the page has the Messenger alone: for tests that bring their own AuthProvider.
     with_plugin: bool = True
+    # The recorder of the flow inspector, as the first script of every page.
+    inspected: bool = False
 
 
 def create_brand_site(settings: BrandSettings) -> Flask:
-    """Return the shop: our plugin, the forum's at `/naive`, a chat of our own at `/support`."""
+    """Return the shop: our plugin, the forum's at `/naive` and `/thread`, a chat at `/support`."""
     app = Flask(
         "brand",
         template_folder=str(templates_folder() / "simulator"),
@@ -70,6 +72,10 @@ def create_brand_site(settings: BrandSettings) -> Flask:
     @app.get("/naive")
     def naive() -> ResponseReturnValue:
         return page("brand_product.html", colours=COLOURS, facts=FACTS, plugin="naive")
+
+    @app.get("/thread")
+    def thread() -> ResponseReturnValue:
+        return page("brand_product.html", colours=COLOURS, facts=FACTS, plugin="thread")
 
     return app
 

@@ -41,6 +41,7 @@ class StagePlan:
     first_port: int = 0
     agent_delay: timedelta = timedelta(0)
     issuer: Callable[[str], "ForeignProvider"] | None = None
+    inspected: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,11 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
         genesys = running.enter_context(Served(genesys_app, host=GENESYS_HOST, port=_port(plan, 3)))
         brand = running.enter_context(
             Served(
-                create_brand_site(BrandSettings(bff_url=bff_url, genesys_url=genesys.url)),
+                create_brand_site(
+                    BrandSettings(
+                        bff_url=bff_url, genesys_url=genesys.url, inspected=plan.inspected
+                    )
+                ),
                 host=BRAND_HOST,
                 port=_port(plan, 0),
             )
@@ -120,6 +125,7 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
                 "BFF_PROVIDERS__MAIN__CLIENT_ID": registration.client_id,
                 "BFF_PROVIDERS__MAIN__CLIENT_SECRET": registration.client_secret,
                 **_at_genesys(genesys_of(genesys_app).settings, genesys.url),
+                **({"BFF_INSPECTOR": "everybody"} if plan.inspected else {}),
                 **({"BFF_ACCESS_TOKEN_LIFE": _s(FAST_ACCESS_TOKEN)} if plan.fast else {}),
             },
         )
