@@ -58,8 +58,11 @@ def _request(
 
 def _answer(where: str, url: str, redirect_uri: str) -> Finding:
     """Ask as a browser without a sign-in would: who is known there is sent back at once."""
+    http = http_session()
+    # To look at one; none is followed.
+    http.max_redirects = 1
     try:
-        answer = http_session().get(url, allow_redirects=False)
+        answer = http.get(url, allow_redirects=False)
     except requests.RequestException as error:
         return fault(f"{where}: {type(error).__name__}", "mend the provider first")
     target = answer.headers.get("Location", "")

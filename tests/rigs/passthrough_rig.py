@@ -20,11 +20,12 @@ GENESYS: Final = ProviderClient(
     name="Genesys",
     redirect_uris=(CALLBACK,),
 )
+CLIENT_VARIABLE: Final = "BFF_PROVIDERS__MAIN__PASSTHROUGH_CLIENT_ID"
 PASSTHROUGH: Final = {
     "BFF_CODES": "passthrough",
     "BFF_GENESYS_CLIENT_ID": "",
     "BFF_GENESYS_CLIENT_SECRET": "",
-    "BFF_PROVIDERS__MAIN__PASSTHROUGH_CLIENT_ID": GENESYS.client_id,
+    CLIENT_VARIABLE: GENESYS.client_id,
 }
 
 
