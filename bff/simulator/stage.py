@@ -27,6 +27,9 @@ from bff.simulator.serving import LOOPBACK, Served
 BRAND_HOST: Final = "www.brand.localhost"
 BFF_HOST: Final = "auth.brand.localhost"
 GENESYS_HOST: Final = "genesys.localhost"
+PROVIDER_HOST: Final = "idp.localhost"
+SAME_SITE_HOST: Final = "login.brand.localhost"
+GENESYS_CLIENT: Final = "genesys-messenger"
 
 PORTS: Final = range(20100, 32700)
 FAST_JWT: Final = timedelta(seconds=10)
@@ -40,6 +43,9 @@ class StagePlan:
     fast: bool = False
     first_port: int = 0
     agent_delay: timedelta = timedelta(0)
+    # Genesys redeems at the provider, which then lives on the brand's site.
+    passthrough: bool = False
+    provider_host: str | None = None
     issuer: Callable[[str], "ForeignProvider"] | None = None
     inspected: bool = False
 
@@ -51,6 +57,8 @@ class ForeignProvider:
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
+    genesys_id: str = ""
+    genesys_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +97,11 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
     bff_url = f"http://{BFF_HOST}:{bff_port}"
     with ExitStack() as running:
         provider = _provider(plan, bff_url, clock=clock, entropy=entropy, running=running)
-        foreign = plan.issuer(bff_url) if plan.issuer else None
-        genesys_app = create_genesys(_genesys(plan, bff_url, entropy), clock=clock, entropy=entropy)
+        registration = plan.issuer(bff_url) if plan.issuer else _registration(provider)
+        integration = _integration(plan, bff_url, registration, entropy)
+        genesys_app = create_genesys(
+            _genesys(plan, integration, entropy), clock=clock, entropy=entropy
+        )
         genesys = running.enter_context(Served(genesys_app, host=GENESYS_HOST, port=_port(plan, 3)))
         brand = running.enter_context(
             Served(
@@ -102,9 +113,6 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
                 host=BRAND_HOST,
                 port=_port(plan, 0),
             )
-        )
-        registration = foreign or ForeignProvider(
-            issuer=provider.issuer, client_id="brand", client_secret=_client_secret(provider)
         )
         yield Stage(
             brand_url=brand.url,
@@ -124,6 +132,7 @@ def raised(plan: StagePlan, *, clock: Clock, entropy: Entropy) -> Iterator[Stage
                 "BFF_PROVIDERS__MAIN__ISSUER": registration.issuer,
                 "BFF_PROVIDERS__MAIN__CLIENT_ID": registration.client_id,
                 "BFF_PROVIDERS__MAIN__CLIENT_SECRET": registration.client_secret,
+                **_codes(plan, integration),
                 **_at_genesys(genesys_of(genesys_app).settings, genesys.url),
                 **({"BFF_INSPECTOR": "everybody"} if plan.inspected else {}),
                 **({"BFF_ACCESS_TOKEN_LIFE": _s(FAST_ACCESS_TOKEN)} if plan.fast else {}),
@@ -145,7 +154,7 @@ def _port(plan: StagePlan, place: int) -> int:
 def _provider(
     plan: StagePlan, bff_url: str, *, clock: Clock, entropy: Entropy, running: ExitStack
 ) -> Provider:
-    client = ProviderClient(
+    brand = ProviderClient(
         client_id="brand",
         client_secret=entropy.token(),
         name="Fern & Thread",
@@ -153,25 +162,68 @@ def _provider(
         post_logout_redirect_uris=(f"{bff_url}/auth/logged-out",),
         backchannel_logout_uri=f"{bff_url}/auth/backchannel-logout",
     )
-    lifetimes = Lifetimes.fast() if plan.fast else Lifetimes()
-    app = create_identity_provider(
-        ProviderSettings(clients=(client,), lifetimes=lifetimes), clock=clock, entropy=entropy
+    at_provider = ProviderClient(
+        client_id=GENESYS_CLIENT,
+        client_secret=entropy.token(),
+        name="Genesys Cloud",
+        redirect_uris=(f"{bff_url}/messenger/callback",),
     )
-    running.enter_context(serve_identity_provider(app, port=_port(plan, 2)))
+    lifetimes = Lifetimes.fast() if plan.fast else Lifetimes()
+    clients = (brand, at_provider) if plan.passthrough else (brand,)
+    app = create_identity_provider(
+        ProviderSettings(clients=clients, lifetimes=lifetimes), clock=clock, entropy=entropy
+    )
+    host = plan.provider_host or (SAME_SITE_HOST if plan.passthrough else PROVIDER_HOST)
+    running.enter_context(serve_identity_provider(app, host=host, port=_port(plan, 2)))
     return provider_of(app)
 
 
-def _client_secret(provider: Provider) -> str:
-    client = provider.client("brand")
-    return client.client_secret if client else ""
+def _registration(provider: Provider) -> ForeignProvider:
+    """Return how the BFF and Genesys are known at our own stand-in."""
+    brand, genesys = provider.client("brand"), provider.client(GENESYS_CLIENT)
+    return ForeignProvider(
+        issuer=provider.issuer,
+        client_id="brand",
+        client_secret=brand.client_secret if brand else "",
+        genesys_id=GENESYS_CLIENT,
+        genesys_secret=genesys.client_secret if genesys else "",
+    )
+
+
+def _integration(
+    plan: StagePlan, bff_url: str, registration: ForeignProvider, entropy: Entropy
+) -> OidcIntegration:
+    """Return whom Genesys asks: the BFF, or in passthrough the identity provider itself."""
+    if plan.passthrough:
+        return OidcIntegration(
+            discovery_uri=f"{registration.issuer}/.well-known/openid-configuration",
+            client_id=registration.genesys_id,
+            client_secret=registration.genesys_secret,
+        )
+    return OidcIntegration(
+        discovery_uri=f"{bff_url}/op/.well-known/openid-configuration",
+        client_id="genesys-messenger",
+        client_secret=entropy.token(),
+    )
+
+
+def _codes(plan: StagePlan, integration: OidcIntegration) -> dict[str, str]:
+    """Return what a BFF is told of the integration."""
+    if plan.passthrough:
+        return {
+            "BFF_CODES": "passthrough",
+            "BFF_PROVIDERS__MAIN__PASSTHROUGH_CLIENT_ID": integration.client_id,
+        }
+    return {
+        "BFF_GENESYS_CLIENT_ID": integration.client_id,
+        "BFF_GENESYS_CLIENT_SECRET": integration.client_secret,
+    }
 
 
 def _at_genesys(genesys: GenesysSettings, url: str) -> dict[str, str]:
-    """Return what a BFF is told of its Genesys: its integration, guest sessions, its client."""
+    """Return what a BFF is told of its Genesys: guest sessions, and its platform client."""
     (client,) = genesys.platform_clients
     return {
-        "BFF_GENESYS_CLIENT_ID": genesys.integration.client_id,
-        "BFF_GENESYS_CLIENT_SECRET": genesys.integration.client_secret,
         "BFF_GENESYS_DEPLOYMENT_ID": genesys.deployment_id,
         "BFF_GENESYS_LOGIN_URL": url,
         "BFF_GENESYS_API_URL": url,
@@ -182,14 +234,10 @@ def _at_genesys(genesys: GenesysSettings, url: str) -> dict[str, str]:
     }
 
 
-def _genesys(plan: StagePlan, bff_url: str, entropy: Entropy) -> GenesysSettings:
+def _genesys(plan: StagePlan, integration: OidcIntegration, entropy: Entropy) -> GenesysSettings:
     lives: dict[str, Any] = {"jwt_cap": FAST_JWT} if plan.fast else {}
     return GenesysSettings(
-        integration=OidcIntegration(
-            discovery_uri=f"{bff_url}/op/.well-known/openid-configuration",
-            client_id="genesys-messenger",
-            client_secret=entropy.token(),
-        ),
+        integration=integration,
         allowed_domains=("brand.localhost",),
         allow_session_upgrade=True,
         agent_delay=plan.agent_delay,

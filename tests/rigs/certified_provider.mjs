@@ -56,13 +56,13 @@ async function grantEverything(ctx) {
 function configuration(settings) {
   const { lifetimes } = settings;
   return {
-    clients: [{
-      ...settings.client,
+    clients: [settings.client, ...settings.others].map((client) => ({
+      ...client,
       application_type: 'web',
       grant_types: ['authorization_code', 'refresh_token'],
       response_types: ['code'],
       backchannel_logout_session_required: true,
-    }],
+    })),
     jwks: { keys: [signingKey()] },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     scopes: ['openid', 'profile', 'email', 'offline_access'],
@@ -95,6 +95,8 @@ function configuration(settings) {
       devInteractions: { enabled: false },
       backchannelLogout: { enabled: true },
       revocation: { enabled: true },
+      // OIDC Core 5.5.1: a client may say for whom alone it wants an answer.
+      claimsParameter: { enabled: true },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => {
@@ -149,7 +151,9 @@ function serve(settings) {
     }
     server.on('request', provider.callback());
     // Clients are checked when they are first asked for: ask now, so that a mistake ends the start.
-    await provider.Client.find(settings.client.client_id);
+    for (const client of [settings.client, ...settings.others]) {
+      await provider.Client.find(client.client_id);
+    }
     console.log(JSON.stringify({ issuer }));
   });
 }

@@ -38,7 +38,7 @@ class CertifiedLifetimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertifiedClient:
-    """The one confidential client."""
+    """A confidential client."""
 
     redirect_uris: tuple[str, ...]
     client_id: str = "brand"
@@ -58,6 +58,7 @@ class CertifiedProvider:
         self,
         client: CertifiedClient,
         *,
+        others: tuple[CertifiedClient, ...] = (),
         lifetimes: CertifiedLifetimes | None = None,
         host: str = "idp.localhost",
         port: int = 0,
@@ -68,6 +69,7 @@ class CertifiedProvider:
         self.complaints: list[str] = []
         self._settings = {
             "client": client.spell(),
+            "others": [other.spell() for other in others],
             "lifetimes": asdict(lifetimes or CertifiedLifetimes()),
             "host": host,
             "port": port,
