@@ -34,6 +34,7 @@ lint: $(VENV)/.tests ## Style, types, floors, the script's types and size
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd tests/plugin && npx --no-install tsc --project tsconfig.json
+	cd tests/plugin && npx --no-install tsc --project tsconfig.uses.json && node declare.mjs --check
 	cd tests/plugin && node size.mjs
 
 format: $(VENV)/.tests ## Bring the code into shape
