@@ -49,7 +49,7 @@ const WORDS = {
     title_again: 'Please sign in again',
     again: 'Your sign-in has ended. Sign in again to continue the chat.',
     title_halted: 'The chat is paused',
-    halted: 'The chat could not stay signed in. You can try again.',
+    halted: 'The chat could not stay signed in.',
     title_stuck: 'The chat did not come back',
     stuck: 'Please reload it. What you have written is kept.',
     popup: 'The sign-in opens in a small window.',
@@ -80,7 +80,7 @@ const WORDS = {
     title_again: 'Bitte melden Sie sich erneut an',
     again: 'Ihre Anmeldung ist abgelaufen. Melden Sie sich erneut an, um den Chat fortzusetzen.',
     title_halted: 'Der Chat ist angehalten',
-    halted: 'Die Anmeldung konnte nicht verlängert werden. Sie können es erneut versuchen.',
+    halted: 'Die Anmeldung konnte nicht verlängert werden.',
     title_stuck: 'Der Chat reagiert nicht',
     stuck: 'Bitte laden Sie ihn neu. Was Sie geschrieben haben, bleibt erhalten.',
     popup: 'Die Anmeldung öffnet sich in einem kleinen Fenster.',
@@ -107,7 +107,7 @@ const WORDS = {
     title_again: 'Vuelva a iniciar sesión',
     again: 'Su sesión ha caducado. Vuelva a iniciar sesión para continuar el chat.',
     title_halted: 'El chat está en pausa',
-    halted: 'No se ha podido mantener la sesión del chat. Puede intentarlo de nuevo.',
+    halted: 'No se ha podido mantener la sesión del chat.',
     title_stuck: 'El chat no responde',
     stuck: 'Vuelva a cargarlo. Lo que ha escrito se conserva.',
     popup: 'El inicio de sesión se abre en una ventana pequeña.',
@@ -134,7 +134,7 @@ const WORDS = {
     title_again: 'Veuillez vous reconnecter',
     again: 'Votre session a expiré. Reconnectez-vous pour poursuivre la conversation.',
     title_halted: 'La conversation est en pause',
-    halted: 'La connexion n’a pas pu être maintenue. Vous pouvez réessayer.',
+    halted: 'La connexion n’a pas pu être maintenue.',
     title_stuck: 'La conversation ne répond plus',
     stuck: 'Veuillez la recharger. Ce que vous avez écrit est conservé.',
     popup: 'La connexion s’ouvre dans une petite fenêtre.',
@@ -162,7 +162,7 @@ const WORDS = {
     title_again: 'يُرجى تسجيل الدخول مرة أخرى',
     again: 'انتهت صلاحية تسجيل دخولك. سجِّل الدخول مرة أخرى لمتابعة المحادثة.',
     title_halted: 'المحادثة متوقفة مؤقتًا',
-    halted: 'تعذّر تجديد تسجيل الدخول. يمكنك المحاولة مرة أخرى.',
+    halted: 'تعذّر تجديد تسجيل الدخول.',
     title_stuck: 'المحادثة لا تستجيب',
     stuck: 'يُرجى إعادة تحميلها. سيبقى ما كتبته محفوظًا.',
     popup: 'تُفتح صفحة تسجيل الدخول في نافذة صغيرة.',
@@ -386,7 +386,7 @@ function converse(env, needs, news, settled, alive = false) {
     function show() {
       if (over || view) return;
       const text = [words[kind], kind !== 'stuck' && means !== 'retry' && words[means]].filter(Boolean).join(' ');
-      view = env.view({ title: words['title_' + kind], text, words, go: () => void go(), later: () => finish(CANCELLED) });
+      view = env.view({ title: words['title_' + kind], text, words, go: () => void go().catch(broken), later: () => finish(CANCELLED) });
       if (!watch) needs.tell('dialog');
       paint();
     }
@@ -403,6 +403,7 @@ function converse(env, needs, news, settled, alive = false) {
     }
 
     const fresh = () => transaction && env.now() < transaction.until - SPARE;
+    const broken = () => finish({ ...CANCELLED, code: 'sign_in_failed' });
     const cannot = () => say(sentence(words, trouble), 'retry');
 
     async function go() {
@@ -534,7 +535,7 @@ function converse(env, needs, news, settled, alive = false) {
       } else if (means === 'redirect' && needs.activated) leave();
       show();
     }
-    void begin();
+    begin().catch(broken);
   });
 }
 
