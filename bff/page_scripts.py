@@ -11,7 +11,13 @@ from typing import Final
 
 import brotli
 
-NAMES: Final = ("messenger-auth", "messenger-sign-in", "messenger-guest", "messenger-inspector")
+NAMES: Final = (
+    "messenger-auth",
+    "messenger-person",
+    "messenger-sign-in",
+    "messenger-guest",
+    "messenger-inspector",
+)
 FINGERPRINT_LETTERS: Final = 16
 BEST_BROTLI: Final = 11
 BEST_GZIP: Final = 9

@@ -29,17 +29,24 @@ function createAlarm(env) {
   };
 }
 
+/** What became of it in time; null if nothing did. @param {Environment} env @param {Promise<any>} work */
+const within = (env, work, limit = 0) =>
+  new Promise((resolve) => {
+    const timer = env.setTimeout(() => resolve(null), limit);
+    work.catch(() => null).then((result) => {
+      env.clearTimeout(timer);
+      resolve(result);
+    });
+  });
+
 // Words: what a person may read.
 
 /** @type {any} */
 const SENTENCES = {
   messenger_logout_failed: 'You are signed out, but the chat is not. Please close this page.',
-  reload_needed: 'The chat did not come back. Please reload the page.',
   sign_in_denied: 'The sign-in was cancelled or refused. You can try again.',
   sign_in_failed: 'The sign-in did not work. You can try again.',
-  sign_in_loop: 'The sign-in failed several times. You can try again.',
   sign_in_needed: 'Please sign in to continue the chat.',
-  sign_out_failed: 'You are still signed in. Please try to sign out again.',
   unreachable: 'The sign-in service does not answer. Please try again.',
 };
 
@@ -62,8 +69,8 @@ const AUTH_DATA = ['authCode', 'redirectUri', 'codeVerifier', 'nonce', 'maxAge',
 
 const kindOf = (status = 0) => (status === 401 ? 'refused' : status === 429 || status > 499 ? 'unreachable' : 'wrong');
 
-/** @param {Environment} env */
-function createBff(env, base = '') {
+/** @param {Environment} env @param {(front: any) => Promise<any>} silent */
+function createBff(env, base = '', silent) {
   /** @param {object} [body] */
   async function call(path = '', body) {
     const abort = new AbortController();
@@ -93,6 +100,7 @@ function createBff(env, base = '') {
   }
 
   return {
+    call,
     /** @returns {Promise<Session>} */
     async session() {
       const sent = env.now();
@@ -104,7 +112,8 @@ function createBff(env, base = '') {
     async code(forceUpdate = false) {
       for (let tries = 2; tries--; ) {
         const sent = env.now();
-        const answer = await call('/messenger/code', forceUpdate ? { forceUpdate } : {});
+        let answer = await call('/messenger/code', forceUpdate ? { forceUpdate } : {});
+        if (answer.front_channel) answer = await silent(answer.front_channel); // by way of the provider
         const life = answer.expiresIn * SECOND;
         // The computer may have slept meanwhile.
         const old = life - (env.now() - sent) < Math.min(10_000, life / 2);
@@ -113,7 +122,6 @@ function createBff(env, base = '') {
       }
       throw unreachable();
     },
-    logout: (/** @type {any} */ body) => call('/auth/logout', body),
   };
 }
 
@@ -126,6 +134,7 @@ const COMMAND_LIMIT = 20_000;
 const TICK = 30_000;
 const FLOOR = 10_000;
 const MOST_ATTEMPTS = 4;
+const MOST_OUTAGES = 12;
 const MOST_FIRED = 70;
 const FIRED_SPAN = 600_000;
 
@@ -155,6 +164,7 @@ function createRenewal(env, needs) {
   let status = 'idle';
   let lead = LEAD;
   let attempts = 0;
+  let outages = 0;
   let notBefore = 0;
   /** @type {Token | null} */ let token = null;
   /** @type {number[]} */ let fired = [];
@@ -174,50 +184,60 @@ function createRenewal(env, needs) {
   function arm(next = 'scheduled') {
     if (!token) return move('idle');
     const delay = dueAt(token) - env.now();
-    move(next, check, env.visible() ? Math.min(delay, TICK) : delay);
+    if (needs.onDemand && next === 'scheduled' && delay > 0) return move(next);
+    move(next, () => check(), env.visible() ? Math.min(delay, TICK) : delay);
   }
 
-  function check() {
+  /** `needed`: a socket wants a valid JWT, and this tab's Messenger may not know what another tab got. */
+  function check(needed = false) {
     if (!token || flight || status === 'halted') return;
     const now = env.now();
     // A clock that was put back costs one life at most.
     token.deadline = Math.min(token.deadline, now + token.life);
     token.floor = Math.min(token.floor, now + FLOOR);
-    if (now < dueAt(token)) return arm(status);
+    const lent = needed && token.own < Math.min(now, token.deadline);
+    if (now < dueAt(token) && !lent) return arm(status);
     if (!env.visible()) return move('due-hidden');
     if (!env.online()) return move('offline');
-    fired = recent(fired, now, FIRED_SPAN);
-    if (fired.push(now) > MOST_FIRED) return halt('too_many_renewals');
-    fire(now < token.deadline);
+    if (lent) token.own = Infinity; // once
+    fire(now);
   }
 
-  function fire(early = false) {
+  function fire(now = 0) {
+    fired = recent(fired, now, FIRED_SPAN);
+    if (fired.push(now) > MOST_FIRED) return halt('too_many_renewals');
+    const early = !!token && now < token.deadline;
     const mine = (flight = {});
-    const failed = (/** @type {any} */ error) => mine === flight && failure(error, early);
+    const flying = () => mine === flight;
+    const failed = (/** @type {any} */ error) => flying() && failure(error, early);
     move('refreshing', () => failed(null), COMMAND_LIMIT);
     // The event is the evidence, not this answer.
-    needs.refresh().then(() => mine === flight && move('refreshing', () => standstill(early), SETTLE), failed);
+    needs.refresh(flying).then(() => flying() && move('refreshing', () => standstill(early), SETTLE), failed);
   }
 
   function standstill(early = false) {
     flight = null;
-    if (!early || lead < 0) return again('no_progress');
-    lead = LATE;
-    arm('early');
+    if (early && lead > 0) {
+      lead = LATE;
+      arm('early');
+    } else if (++attempts < MOST_ATTEMPTS) again(attempts);
+    else halt('no_progress');
   }
 
   /** @param {any} error */
   function failure(error, early = false) {
     flight = null;
     if (!env.online()) return move('offline');
-    if (!isFatal(error)) return again('renewal_failed', error?.retryAfter * SECOND);
-    // Before the end it may only mean "too early".
-    return early && lead > 0 ? standstill(early) : halt('refused');
+    // Before the end a refusal may only mean "too early".
+    if (isFatal(error)) return early && lead > 0 ? standstill(early) : halt('refused');
+    // No answer is no refusal: nobody is asked to sign in.
+    if (++outages < MOST_OUTAGES) return again(outages, error?.retryAfter * SECOND);
+    move('resting');
+    needs.resting();
   }
 
-  function again(reason = '', floor = 0) {
-    if (++attempts >= MOST_ATTEMPTS) return halt(reason);
-    notBefore = env.now() + backoff(attempts, env.random, floor);
+  function again(n = 0, floor = 0) {
+    notBefore = env.now() + backoff(n, env.random, floor);
     arm('retrying');
   }
 
@@ -226,30 +246,39 @@ function createRenewal(env, needs) {
     needs.halted(reason);
   }
 
+  /** @param {Token} next */
+  function take(next) {
+    token = next;
+    flight = null;
+    attempts = outages = notBefore = 0;
+    arm();
+    return true;
+  }
+
   return {
     status: () => status,
-    wake: check,
+    wake(needed = false) {
+      if (status === 'resting') outages = notBefore = 0;
+      if (needed || !needs.onDemand || status !== 'scheduled') check(needed);
+    },
     /** Only a greater `exp` is progress. @param {Claims | null} claims */
     accept(claims, fresh = false) {
       if (!claims || (token && claims.exp <= token.exp)) return false;
       const { exp, iat } = claims;
       const now = env.now();
       const offset = offsetOf(claims, now, fresh, needs.saved(), needs.serverOffset());
-      if (fresh && iat) needs.save({ exp, offset });
-      token = {
-        exp,
-        deadline: exp * SECOND - offset,
-        life: iat ? (exp - iat) * SECOND : Infinity,
-        floor: fresh ? now + FLOOR : 0,
-      };
-      flight = null;
-      attempts = notBefore = 0;
-      arm();
-      return true;
+      if (fresh) needs.save({ exp, offset });
+      const deadline = exp * SECOND - offset;
+      return take({ exp, deadline, own: deadline, life: iat ? (exp - iat) * SECOND : Infinity, floor: fresh ? now + FLOOR : 0 });
+    },
+    /** What another tab got. @param {ClockRecord | null} record */
+    borrow(record) {
+      if (!token || !record || !(record.exp > token.exp)) return;
+      take({ ...token, exp: record.exp, deadline: record.exp * SECOND - record.offset, floor: 0 });
     },
     reset() {
       token = flight = null;
-      attempts = notBefore = 0;
+      attempts = outages = notBefore = 0;
       lead = LEAD;
       move('idle');
     },
@@ -261,20 +290,20 @@ function createRenewal(env, needs) {
 const LOGOUT_LIMIT = 2_500;
 const WATCH = 10_000;
 const LOAD_WATCH = 3_000;
-const AWAY_LIMIT = 30_000;
 const LOOP_SPAN = 300_000;
 const CHECK_SPAN = 2_000;
-const MOST_REDIRECTS = 3;
+const TABS_SETTLE = 50;
 const MOST_CODES = 12;
 const MOST_RECOVERIES = 5;
 const UNKNOWN = '?';
 
 /** Nothing secret. @param {Page} page @param {() => string} deployment */
-function createMemory({ local, tab }, deployment) {
+function createMemory({ local }, deployment) {
   const key = (name = '') => `messenger-auth:${deployment()}:${name}`;
   /** @type {any} */ let owner = null; // if storage is blocked
 
   return {
+    key,
     // An opaque tag: whose tokens Messenger holds.
     owner: () => local.get(key('person')) || owner,
     own: (/** @type {any} */ tag) => local.set(key('person'), (owner = tag)),
@@ -282,64 +311,58 @@ function createMemory({ local, tab }, deployment) {
     saveClock: (/** @type {any} */ record) => local.set(key('clock'), JSON.stringify(record)),
     // Read only; its form is not promised.
     token: () => /eyJ[\w-]*\.[\w-]+\.[\w-]*/.exec(local.get(`_${deployment()}:gcatkn`) || '')?.[0],
-    /** @param {Environment} env */
-    mayLeave(env) {
-      const known = parse(tab.get(key('redirects')));
-      const times = recent(Array.isArray(known) ? known : [], env.now(), LOOP_SPAN);
-      if (times.push(env.now()) > MOST_REDIRECTS) return false;
-      const next = JSON.stringify(times);
-      tab.set(key('redirects'), next);
-      // Without a memory only a click leaves the page.
-      return tab.get(key('redirects')) === next || env.activated();
-    },
-    forgiveLoops: () => tab.set(key('redirects'), null),
   };
 }
 
-/** @param {Environment} env @param {ReturnType<typeof createBff>} bff @param {Page} page @param {Settings} settings */
-function createProvider(env, bff, page, settings) {
-  const { base, provider } = settings;
+/** @param {Environment} env @param {Page} page @param {Settings} settings */
+function createProvider(env, page, settings) {
   let deployment = settings.deployment || page.snippetDeployment() || '';
-  let declined = settings.failure; // nobody goes straight back to where they cancelled
   let ready = false;
   let authenticated = false;
   let disposed = false;
+  let down = false; // Messenger's socket
   let coded = false; // the next tokens are this person's
+  let resting = ''; // halted or stuck: only a person goes on
+  let missing = ''; // why no code came
   let recoveries = 0;
   let checkedAt = 0;
+  let hiddenAt = 0;
   let settled = Promise.resolve();
-  /** @type {Detail} */ let current = { state: 'loading', at: env.now() };
+  /** @type {Detail} */ let current = { state: 'loading', at: env.now(), deployment };
   /** @type {Bus | null} */ let bus = null;
   /** @type {Session | null} */ let session = null;
   /** @type {number[]} */ let codes = [];
-  /** Commands of a page that goes away. @type {((trouble: Problem) => void)[]} */ let parked = [];
   /** @type {Act | null} */ let closeEvents = null;
   /** @type {any} */ let checking;
-  /** @type {any} */ let signingOut;
+  /** What only people need; loaded for them. @type {any} */ let desk;
 
   const watch = createAlarm(env);
   const recovery = createAlarm(env);
-  const away = createAlarm(env);
+  const bff = createBff(env, settings.base, async (front) => (await people()).frontCode(front));
   const memory = createMemory(page, () => deployment);
   const renewal = createRenewal(env, {
-    refresh: () => command('Auth.refreshToken'),
+    onDemand: settings.onDemand,
+    refresh,
     saved: memory.clock,
     save: memory.saveClock,
     serverOffset: () => session?.offset,
     halted: renewalHalted,
+    resting: () => tell('unavailable', 'renewal_failed', unreachable()),
   });
 
   const person = () => (session?.signed_in && session.person) || null;
   const is = (/** @type {string[]} */ ...states) => states.includes(current.state);
   const closed = () => disposed || is('signing-out');
-  const busy = () => closed() || parked.length > 0;
+  const busy = () => closed() || desk?.leaving();
+  const asking = () => desk?.asking();
+  const nap = (delay = 0) => new Promise((then) => env.setTimeout(() => then(0), delay));
 
   /** @param {Problem} [trouble] */
   function tell(state = '', reason = '', trouble) {
     if (disposed) return;
     const { code, message } = trouble || {};
     const name = person() ? session?.name : undefined;
-    current = Object.freeze({ state, reason, at: env.now(), code, message, name });
+    current = Object.freeze({ state, reason, at: env.now(), code, message, name, deployment });
     page.emit(current);
   }
 
@@ -349,14 +372,32 @@ function createProvider(env, bff, page, settings) {
     return bus.command(name, {});
   }
 
-  // Messenger may ignore a resolve.
+  // One tab asks, the others hear of it by a storage event: nothing is read under the lock.
+  /** @param {() => boolean} wanted */
+  function refresh(wanted) {
+    return new Promise((resolve, reject) => {
+      void page.lock(memory.key('renewal'), async () => {
+        await nap(TABS_SETTLE);
+        if (!wanted()) return;
+        const work = command('Auth.refreshToken');
+        work.then(resolve, reject);
+        await within(env, work.then(() => nap(5 * TABS_SETTLE)), COMMAND_LIMIT);
+      });
+    });
+  }
 
-  const stuck = () => tell('stuck', 'no_tokens', problem('reload_needed'));
+  /** Until somebody does something. */
+  function rest(state = '', reason = '') {
+    if (resting) return;
+    resting = state;
+    people().then((room) => room.rest(state, reason, missing), () => {});
+  }
 
-  function expectTokens(delay = 0, tries = 1, giveUp = stuck) {
+  function expectTokens(delay = 0, tries = 1, giveUp = () => rest('stuck', 'no_tokens')) {
     watch(() => {
-      if (tries <= 0) return is('unavailable', 'signed-out', 'halted') || giveUp();
-      command('Auth.getTokens').catch(() => {});
+      if (tries <= 0) return asking() || is('unavailable', 'signed-out', 'halted') || giveUp();
+      // Genesys does not answer: later, and no question to anybody.
+      command('Auth.getTokens').catch((error) => kindOf(error?.status) === 'unreachable' && unavailable(unreachable()));
       expectTokens(WATCH, tries - 1, giveUp);
     }, delay);
   }
@@ -373,12 +414,14 @@ function createProvider(env, bff, page, settings) {
     tell('authenticated', authenticated ? 'renewed' : 'tokens');
     authenticated = true;
     recoveries = 0;
+    resting = '';
+    desk?.abort();
   }
 
   // A fresh silent code once, then one prompt.
   function renewalHalted(reason = '') {
     authenticated = false;
-    expectTokens(0, 1, () => tell('halted', reason, signedOut()));
+    expectTokens(0, 1, () => rest('halted', reason));
   }
 
   // An unattended page comes to rest.
@@ -412,7 +455,7 @@ function createProvider(env, bff, page, settings) {
     const changed = known && !busy() && (await guardIdentity());
     if (busy()) return;
     if (session && !person()) {
-      if (!is('halted', 'sign-in-failed', 'signed-out')) tell('signed-out', 'no_session');
+      if (!asking() && !is('halted', 'sign-in-failed', 'signed-out')) tell('signed-out', 'no_session');
     } else if (!authenticated) becomeAuthenticated(changed ? 0 : LOAD_WATCH);
     else if (!is('authenticated') || current.name !== session?.name) tell('authenticated', 'session');
     openEvents();
@@ -428,8 +471,8 @@ function createProvider(env, bff, page, settings) {
   }
 
   function becomeAuthenticated(delay = 0) {
-    if (is('halted', 'stuck')) return;
-    if (session && !is('signed-in')) tell('signed-in', 'session');
+    if (resting) return;
+    if (session && !asking() && !is('signed-in')) tell('signed-in', 'session');
     if (!ready || !deployment || checking) return;
     // With the BFF out of reach a known chat goes on.
     if (memory.owner() && renewal.accept(decodeJwt(memory.token()), false)) {
@@ -440,13 +483,8 @@ function createProvider(env, bff, page, settings) {
 
   // The bus has no time-out.
   async function leaveMessenger() {
-    const limit = createAlarm(env);
     watch();
-    const done = await new Promise((resolve) => {
-      limit(() => resolve(false), LOGOUT_LIMIT);
-      command('Auth.logout').then(() => resolve(true), () => resolve(false));
-    });
-    limit();
+    const done = await within(env, command('Auth.logout').then(() => true), LOGOUT_LIMIT);
     forgetTokens();
     if (done) memory.own(null); // else at the next load
     return done;
@@ -465,7 +503,7 @@ function createProvider(env, bff, page, settings) {
 
   function openEvents() {
     if (closeEvents || !person()) return;
-    closeEvents = page.listen(base + '/auth/events', { session: heard, session_ended: ended }, () => {
+    closeEvents = page.listen(settings.base + '/auth/events', { session: heard, session_ended: ended }, () => {
       closeEvents = null; // 204 or an error: ask first
       recoverLater();
     });
@@ -482,150 +520,76 @@ function createProvider(env, bff, page, settings) {
 
   async function ended({ reason = 'session_ended' }) {
     if (closed()) return;
-    session = { signed_in: false };
+    forget();
     shutEvents();
     tell('signed-out', reason);
     const held = memory.owner() || memory.token();
     if (!(await leaveMessenger()) && held) tell('signed-out', reason, problem('messenger_logout_failed'));
   }
 
+  // Another tab: a newer JWT, or another person. @param {any} value
+  function stored(key = '', value = '') {
+    if (key === memory.key('clock')) renewal.borrow(parse(value));
+    else if (key === memory.key('person') && value !== person() && !closed()) void check();
+  }
+
+  // A person.
+
+  async function people() {
+    const room = desk || (await within(env, page.load('Person', 'person'), ANSWER_LIMIT));
+    if (!room) throw noted(unreachable());
+    return (desk ??= room.create(core));
+  }
+
+  // The click is over when the room is there.
+  const act = (name = '') => async (/** @type {any} */ choice) => {
+    const activated = env.activated();
+    return (await people())[name](choice, activated);
+  };
+  const pressed = (name = '') => (/** @type {any} */ choice = {}) => act(name)(choice).catch(() => {});
+
   // The commands: promises, so they settle once.
 
   async function freshCode(forceUpdate = false) {
     if (closed()) throw signedOut();
     codes = recent(codes, env.now(), LOOP_SPAN);
-    if (codes.push(env.now()) > MOST_CODES) throw stopLoop();
+    if (codes.push(env.now()) > MOST_CODES) {
+      rest('halted', 'loop');
+      throw problem('sign_in_loop', 'refused');
+    }
     const data = await bff.code(forceUpdate);
     if (closed()) throw signedOut();
     coded = true;
+    missing = '';
     if (!person()) void check();
     return data;
-  }
-
-  function stopLoop() {
-    const trouble = problem('sign_in_loop');
-    tell('halted', 'loop', trouble);
-    return trouble;
   }
 
   /** @param {Problem} trouble */
   function noted(trouble) {
     if (trouble.kind === 'unreachable') unavailable(trouble);
-    else if (trouble.kind === 'wrong' && !is('halted')) tell('halted', 'refused', trouble);
+    else if (trouble.kind === 'wrong' && !resting) tell((resting = 'halted'), 'refused', trouble);
     return trouble;
   }
 
-  const getAuthCode = ({ forceUpdate = false }) =>
-    freshCode(forceUpdate).catch((trouble) => {
-      authenticated = false;
-      if (trouble.kind === 'refused' && ++recoveries <= MOST_RECOVERIES) void check();
-      throw noted(trouble);
-    });
-
-  /** @param {Act} allow throws what speaks against leaving */
-  const codeOrRedirect = (allow) =>
-    freshCode().then(
-      (data) => {
-        expectTokens(WATCH, 2);
-        return data;
-      },
-      (trouble) => {
-        if (trouble.kind !== 'refused' || closed()) throw noted(trouble);
-        allow();
-        return redirect();
-      },
-    );
-
-  const guardLoop = () => {
-    if (!memory.mayLeave(env)) throw stopLoop();
-  };
-
-  async function reAuthenticate() {
-    forgetTokens();
-    guardLoop();
-    return codeOrRedirect(() => {
-      const code = declined;
-      declined = '';
-      if (code && !env.activated()) throw problem(code);
-    });
-  }
-
-  const signInCommand = () =>
-    codeOrRedirect(guardLoop).then(
-      (data) => {
-        bus?.publish('signedIn', data);
-        return data;
-      },
-      (trouble) => {
-        bus?.publish('signInFailed', publicPart(trouble));
-        throw trouble;
-      },
-    );
+  const getAuthCode = (/** @type {any} */ data) =>
+    data.forceUpdate
+      ? act('forcedCode')(data)
+      : freshCode().catch((trouble) => {
+          authenticated = false;
+          missing = trouble.reason || '';
+          if (trouble.kind === 'refused' && ++recoveries <= MOST_RECOVERIES) void check();
+          throw noted(trouble);
+        });
 
   /** @param {(data: any) => Promise<AuthData>} work */
   const answering = (work) => (/** @type {any} */ e) =>
     void work(e.data || {}).then((data) => e.resolve(data), (trouble) => e.reject?.(publicPart(trouble)));
 
-  /** @returns {Promise<never>} */
-  function redirect() {
-    if (!parked.length) {
-      watch();
-      tell('signing-in', 'redirect');
-      const query = { return_to: page.returnTo(), origin: page.origin, surface: 'redirect', ...(provider && { provider }) };
-      page.go(base + '/auth/login?' + new URLSearchParams(query));
-      away(comeBack, AWAY_LIMIT);
-    }
-    return new Promise((_, reject) => parked.push(reject));
-  }
-
-  // Still here, or here again by the Back button.
-  function comeBack() {
-    away();
-    if (!parked.length) return;
-    const trouble = problem('sign_in_denied');
-    for (const reject of parked) reject(trouble);
-    parked = [];
-    tell('sign-in-failed', 'returned', trouble);
-  }
-
-  async function signIn() {
-    await check();
-    if (!session || (person() && authenticated)) return;
-    if (person()) {
-      command('Auth.reAuthenticate').catch(() => {});
-      return expectTokens(WATCH, 2);
-    }
-    if (memory.mayLeave(env)) redirect().catch(() => {});
-    else stopLoop();
-  }
-
-  async function retry() {
-    if (is('stuck')) return page.reload();
-    forgive();
-    return signIn();
-  }
-
   function forgive() {
-    memory.forgiveLoops();
-    declined = '';
+    resting = '';
     recoveries = 0;
     codes = [];
-  }
-
-  async function signOutNow() {
-    shutEvents();
-    recovery();
-    tell('signing-out');
-    await leaveMessenger();
-    const answer = await bff.logout({ return_to: page.returnTo(), origin: page.origin }).catch((trouble) => trouble);
-    if (answer.kind && answer.kind !== 'refused') {
-      tell('sign-out-failed', answer.kind, problem('sign_out_failed'));
-      return openEvents();
-    }
-    session = { signed_in: false }; // refused: it had ended already
-    forgive();
-    tell('signed-out', 'signed_out');
-    page.go(answer.logout_url);
   }
 
   function learnDeployment(id = '') {
@@ -638,8 +602,8 @@ function createProvider(env, bff, page, settings) {
   function register(given) {
     bus = given;
     bus.registerCommand('getAuthCode', answering(getAuthCode));
-    bus.registerCommand('reAuthenticate', answering(reAuthenticate));
-    bus.registerCommand('signIn', answering(signInCommand));
+    bus.registerCommand('reAuthenticate', answering(act('reAuthenticate')));
+    bus.registerCommand('signIn', answering(act('stepUp')));
     bus.subscribe('GenesysJS.configurationReceived', ({ data }) =>
       learnDeployment(data.snippetConfig?.deploymentId || data.deploymentConfig?.id),
     );
@@ -651,37 +615,66 @@ function createProvider(env, bff, page, settings) {
     });
     // A new socket needs a valid JWT.
     for (const event of ['offline', 'reconnecting', 'reconnected']) {
-      bus.subscribe('MessagingService.' + event, renewal.wake);
+      bus.subscribe('MessagingService.' + event, () => {
+        down = event !== 'reconnected';
+        renewal.wake(true);
+      });
     }
     bus.ready();
   }
 
   // Persisted: out of the back-forward cache.
   function wake(persisted = false) {
-    renewal.wake();
-    if (persisted) comeBack();
-    const lost = (!person() || is('unavailable')) && env.now() - checkedAt > CHECK_SPAN;
-    if ((persisted || lost) && env.visible() && env.online()) void check();
+    const now = env.now();
+    if (!env.visible()) hiddenAt ||= now;
+    else {
+      const away = hiddenAt && now - hiddenAt > TICK;
+      hiddenAt = 0;
+      if (persisted) desk?.comeBack();
+      const lost = (!person() || is('unavailable')) && now - checkedAt > CHECK_SPAN;
+      // Whose chat is it by now? Only then is anything sent.
+      if ((persisted || away || lost) && env.online()) return void check().then(() => renewal.wake(down));
+    }
+    renewal.wake(down);
   }
 
   function dispose() {
     disposed = true;
     shutEvents();
     renewal.reset();
-    [watch, recovery, away].forEach((alarm) => alarm());
+    desk?.abort();
+    [watch, recovery].forEach((alarm) => alarm());
   }
 
-  if (declined) tell('sign-in-failed', 'returned', problem(declined));
+  const forget = () => void (session = { signed_in: false });
 
-  const status = () => Object.freeze({ ...current, renewal: renewal.status() });
-  const signOut = () => (signingOut ??= signOutNow().finally(() => (signingOut = null)));
-  return { check, register, wake, dispose, status, signIn, signOut, retry };
+  const look = () => ({ session, authenticated, resting, closed: closed() });
+  const core = {
+    ...{ env, bff, page, settings, memory, tell, look, check, command, freshCode, expectTokens, rest, problem, noted },
+    ...{ forgive, forget, forgetTokens, leaveMessenger, openEvents, shutEvents },
+    publish: (/** @type {[string, any]} */ ...event) => bus?.publish(...event),
+  };
+
+  const { failure } = settings;
+  if (failure) tell('sign-in-failed', 'returned', problem(failure));
+
+  return {
+    ...{ check, register, wake, stored, dispose },
+    deployment: () => deployment,
+    api: {
+      status: () => Object.freeze({ ...current, renewal: renewal.status() }),
+      signIn: pressed('signIn'),
+      signOut: pressed('signOut'),
+      retry: pressed('retry'),
+    },
+  };
 }
 
 // Front door: the only room that knows `window`.
 
 const EVENT = 'messenger-auth';
 const FAILURE = /[#&]messenger-auth-error=([\w-]{1,60})/;
+const LOCK_LIMIT = 5_000;
 
 /** Where it is blocked, even the getter throws. @param {any} root @returns {Shelf} */
 const shelf = (root, kind = '') => ({
@@ -711,7 +704,7 @@ function plainPath({ pathname, search, hash }) {
 function takeFailure({ location, history }) {
   const found = FAILURE.exec(location.hash);
   if (found) history.replaceState(history.state, '', plainPath(location));
-  return found ? found[1] : '';
+  return found?.[1];
 }
 
 /** @param {any} root @returns {Page['listen']} */
@@ -724,72 +717,111 @@ const listenWith = (root) => (url, hears, closed) => {
   return () => source.close();
 };
 
-/** @param {any} root @returns {Page} */
-function pageOf(root, debug = false) {
+/** A holder may be frozen: after a while it goes on without, and steals nobody's. @param {any} root @param {Environment} env @returns {Page['lock']} */
+const lockWith = (root, env) => (name, work) => {
+  const { locks } = root.navigator;
+  const limit = new AbortController();
+  const timer = locks && env.setTimeout(() => limit.abort(), LOCK_LIMIT);
+  /** @type {any} */ let done;
+  const once = () => {
+    env.clearTimeout(timer);
+    return (done ??= work());
+  };
+  return locks ? locks.request(name, { signal: limit.signal }, once).catch(once) : once();
+};
+
+/** A failed import stays failed at its address. @param {any} root @returns {Page['load']} */
+const loadWith = (root, base = '', tries = 0) => async (name, file) => {
+  if (!root['Messenger' + name]) await import(base + `/static/messenger-${file}.js?` + ++tries);
+  return root['Messenger' + name];
+};
+
+/** @param {any} root @param {Environment} env @returns {Page} */
+function pageOf(root, env, base = '', genesys = '', debug = false) {
   const { location } = root;
   return {
     local: shelf(root, 'localStorage'),
     tab: shelf(root, 'sessionStorage'),
     origin: location.origin,
-    snippetDeployment: () => root.Genesys?.c?.deploymentId,
+    snippetDeployment: () => root[genesys]?.c?.deploymentId,
     returnTo: () => plainPath(location),
     reload: () => location.reload(),
     go: (url) => /^https?:/.test(url) && location.assign(url), // never javascript:
     emit(detail) {
-      if (debug) root.console.debug(EVENT, detail.state, detail.reason, detail.code);
+      const { state, reason, code } = detail;
+      if (debug) root.console.debug(EVENT, state, reason, code);
       root.dispatchEvent(new root.CustomEvent(EVENT, { detail }));
     },
     listen: listenWith(root),
+    lock: lockWith(root, env),
+    load: loadWith(root, base),
   };
 }
 
-/** @param {any} root @param {(detail: Detail) => void} hear */
-function subscribe(root, event = '*', hear) {
+/** @param {any} root @param {() => string} deployment */
+const subscribeWith = (root, deployment) => (event = '*', /** @type {(detail: Detail) => void} */ hear) => {
   const off = new AbortController();
-  const filtered = (/** @type {any} */ { detail }) => (event === '*' || event === detail.state) && hear(detail);
+  const filtered = (/** @type {any} */ { detail }) =>
+    detail.deployment === deployment() && (event === '*' || event === detail.state) && hear(detail);
   root.addEventListener(EVENT, filtered, off);
   return () => off.abort();
-}
+};
 
-/** @param {any} root @param {(persisted: boolean) => void} wake @param {AbortSignal} signal */
-function wakeOn(root, wake, signal) {
+/** @param {any} root @param {ReturnType<typeof createProvider>} provider @param {AbortSignal} signal */
+function wakeOn(root, provider, signal) {
   for (const name of ['visibilitychange', 'resume', 'pageshow', 'focus', 'online']) {
     // Captured: the document's events too, but not each field's focus.
-    root.addEventListener(name, (/** @type {any} */ e) => wake(e.persisted), { signal, capture: name !== 'focus' });
+    root.addEventListener(name, (/** @type {any} */ e) => provider.wake(e.persisted), { signal, capture: name !== 'focus' });
   }
+  root.addEventListener('storage', (/** @type {any} */ e) => provider.stored(e.key, e.newValue), { signal });
 }
 
-/** @param {any} root @param {any} script the element that loaded us */
-function boot(root, script) {
-  if (root.MessengerAuth) return root.MessengerAuth; // loaded twice
-  const { deployment, provider: name, debug } = script.dataset;
+/** @param {any} root @param {any} script @param {MessengerAuthApi['of']} of @returns {MessengerAuthApi} */
+function createApi(root, script, of) {
+  const { deployment, provider: name, surface, renewal, dialog, global = 'Genesys', debug } = script.dataset;
   const base = new URL('..', script.src).href.slice(0, -1);
   const env = environmentOf(root);
-  const settings = { base, deployment, provider: name, failure: takeFailure(root) };
-  const provider = createProvider(env, createBff(env, base), pageOf(root, debug !== undefined), settings);
-  const { status, signIn, signOut, retry } = provider;
+  const page = pageOf(root, env, base, global, debug !== undefined || /[?&]debug\b/.test(script.src));
+  const brand = {};
+  const onDemand = renewal === 'on-demand';
+  const provider = createProvider(env, page, { base, deployment, provider: name, surface, dialog, brand, onDemand, failure: takeFailure(root) });
   const off = new AbortController();
-  wakeOn(root, provider.wake, off.signal);
-  const dispose = () => {
-    off.abort();
-    provider.dispose();
-  };
-  const on = subscribe.bind(null, root);
-  let tries = 0;
-  const openGuestChat = async (/** @type {any} */ options) => {
-    // A failed import stays failed at its address.
-    if (!root.MessengerGuest) await import(base + '/static/messenger-guest.js?' + ++tries);
-    return root.MessengerGuest.open(base, options);
-  };
-  const api = Object.freeze({ version: '0.1.0', status, signIn, signOut, retry, openGuestChat, on, dispose });
-  Object.defineProperty(root, 'MessengerAuth', { value: api });
-  root.Genesys ||= function () {
-    (root.Genesys.q ||= []).push(arguments);
-  };
+  wakeOn(root, provider, off.signal);
+  if (page.tab.get('messenger-auth:drafts')) page.load('SignIn', 'sign-in').then((room) => room.restoreDrafts(), () => {});
   // Afresh: the real one replaces the stub.
-  root.Genesys('registerPlugin', 'AuthProvider', provider.register);
+  root[global] ||= function () {
+    (root[global].q ||= []).push(arguments);
+  };
+  root[global]('registerPlugin', 'AuthProvider', provider.register);
   void provider.check();
-  return api;
+  const api = {
+    version: '0.2.0',
+    get deployment() {
+      return provider.deployment();
+    },
+    ...provider.api,
+    of,
+    on: subscribeWith(root, provider.deployment),
+    use: (/** @type {Brand} */ more) => void Object.assign(brand, more),
+    openGuestChat: async (/** @type {GuestOptions} */ options) => (await page.load('Guest', 'guest')).open(base, options),
+    dispose() {
+      off.abort();
+      provider.dispose();
+    },
+  };
+  return Object.freeze(api);
+}
+
+/** One for each deployment. @param {any} root @param {any} script the element that loaded us @returns {MessengerAuthApi} */
+function boot(root, script) {
+  const first = root.MessengerAuth;
+  const known = first?.of(script.dataset.deployment);
+  if (known) return known; // loaded twice
+  /** @type {MessengerAuthApi[]} */ const all = first ? first.of.all : [];
+  const of = Object.assign((id = '') => all.find((api) => !id || api.deployment === id), { all });
+  const api = createApi(root, script, first ? first.of : of);
+  all.push(api);
+  return first ? api : Object.defineProperty(root, 'MessengerAuth', { value: api }).MessengerAuth;
 }
 
 if (typeof module === 'object' && module.exports) {

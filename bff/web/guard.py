@@ -30,6 +30,7 @@ CACHED: Final = frozenset(
     {
         "plugin.script",
         "plugin.guest_script",
+        "plugin.person_script",
         "plugin.sign_in_script",
         "plugin.inspector_script",
         "plugin.hashed_script",

@@ -30,6 +30,12 @@ def guest_script() -> ResponseReturnValue:
     return _for_any_page("messenger-guest")
 
 
+@bp.get("/static/messenger-person.js")
+def person_script() -> ResponseReturnValue:
+    """Serve the plugin's room for people: it asks, leaves, comes back and signs out."""
+    return _for_any_page("messenger-person")
+
+
 @bp.get("/static/messenger-sign-in.js")
 def sign_in_script() -> ResponseReturnValue:
     """Serve the sign-in dialog, which the plugin loads when a person is really needed."""
