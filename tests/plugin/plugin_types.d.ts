@@ -98,7 +98,7 @@ type MessengerAuthApi = Readonly<{
   version: string;
   deployment: string;
   /** The instance of a deployment; without an id the first one of the page. */
-  of: ((deployment?: string) => MessengerAuthApi | undefined) & { all: MessengerAuthApi[] };
+  of(deployment?: string): MessengerAuthApi | undefined;
   status(): Readonly<Detail & { renewal: string }>;
   signIn(choice?: { provider?: string }): Promise<void>;
   signOut(): Promise<void>;
