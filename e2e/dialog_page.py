@@ -26,7 +26,8 @@ _NEEDS: Final = """
     }
     const data = await answer.json();
     if (answer.ok) return data;
-    throw { ...data, kind: answer.status === 401 ? 'refused' : answer.status > 499 ? 'unreachable' : 'wrong' };
+    const kind = { 4: 'wrong', 5: 'unreachable' }[Math.floor(answer.status / 100)];
+    throw { ...data, kind: answer.status === 401 ? 'refused' : kind };
   };
   window.__heard = [];
   window.__abort = new AbortController();

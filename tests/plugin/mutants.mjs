@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { guestDefects } from './guest_defects.mjs';
+import { signInDefects } from './sign_in_defects.mjs';
 
 const LIMIT = 60_000;
 
@@ -122,6 +123,7 @@ const read = (name) => readFileSync(new URL(`../../static/${name}`, import.meta.
 const scripts = [
   { variable: 'PLUGIN_SOURCE', source: read('messenger-auth.js'), defects: pluginDefects },
   { variable: 'GUEST_SOURCE', source: read('messenger-guest.js'), defects: guestDefects },
+  { variable: 'SIGN_IN_SOURCE', source: read('messenger-sign-in.js'), defects: signInDefects },
 ];
 const folder = mkdtempSync(join(tmpdir(), 'mutants-'));
 

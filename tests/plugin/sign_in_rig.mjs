@@ -14,22 +14,28 @@ export const rooms = (() => {
 })();
 
 export const LATENCY = 20;
+const GRANT = 10;
+const DELIVERY = 5;
 
-/** Web Locks: one holder each, then the next in the queue; a steal is not offered. */
-function createLocks() {
+/** Web Locks: one holder each, then the next in the queue, who hears of it a moment later. */
+function createLocks(clock) {
+  const timers = clock.timersOf('locks');
   const queues = new Map();
   const next = (name) => {
     const queue = queues.get(name);
     if (queue.held || !queue.waiting.length) return;
     const { run, settle } = queue.waiting.shift();
-    queue.held = true;
-    Promise.resolve(run({ name })).then(settle, settle).finally(() => {
-      queue.held = false;
+    const mine = (queue.held = {});
+    const free = () => {
+      if (queue.held !== mine) return;
+      queue.held = null;
       next(name);
-    });
+    };
+    queue.free = free;
+    timers.setTimeout(() => void Promise.resolve(run({ name })).then(settle, settle).finally(free), GRANT);
   };
   const request = async (name, { ifAvailable, signal }, run) => {
-    if (!queues.has(name)) queues.set(name, { held: false, waiting: [] });
+    if (!queues.has(name)) queues.set(name, { held: null, waiting: [] });
     const queue = queues.get(name);
     if (ifAvailable && (queue.held || queue.waiting.length)) return run(null);
     return new Promise((settle, reject) => {
@@ -43,7 +49,13 @@ function createLocks() {
       next(name);
     });
   };
-  return { request, waiting: (name) => queues.get(name)?.waiting.length ?? 0, held: (name) => queues.get(name)?.held ?? false };
+  return {
+    request,
+    waiting: (name) => queues.get(name)?.waiting.length ?? 0,
+    held: (name) => Boolean(queues.get(name)?.held),
+    /** The tab that holds it is closed. */
+    abandon: (name) => queues.get(name).free(),
+  };
 }
 
 /** Our server, as far as a sign-in beside the page goes. */
@@ -99,11 +111,12 @@ function createSignInServer(clock) {
 export function createBrowser() {
   const clock = createClock();
   const channels = new Set();
-  const locks = createLocks();
+  const locks = createLocks(clock);
+  const timers = clock.timersOf('channel');
   const server = createSignInServer(clock);
   const post = (from, type) => {
     for (const channel of channels) {
-      if (channel !== from) queueMicrotask(() => channels.has(channel) && channel.deliver(type));
+      if (channel !== from) timers.setTimeout(() => channels.has(channel) && channel.deliver(type), DELIVERY);
     }
   };
   return { clock, channels, locks, server, post, advance: clock.advance, tabs: [] };

@@ -1,7 +1,7 @@
 // From the question to the outcome, in one tab: windows, redirects, a brand's own surface.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { askedTab, createBrowser, openTab, rooms } from './sign_in_rig.mjs';
+import { LATENCY, askedTab, createBrowser, openTab, rooms } from './sign_in_rig.mjs';
 
 const SECOND = 1_000;
 const MINUTE = 60_000;
@@ -236,6 +236,20 @@ test('a failure says why, and the next click opens a new sign-in in the same mom
   tab.server.arrive();
   await tab.advance(2 * SECOND);
   assert.deepEqual(tab.fate, { outcome: 'signed-in' });
+});
+
+test('a click on a failure never opens the sign-in that has failed', async () => {
+  const tab = await askedTab();
+  tab.view.go();
+  tab.server.fail('sign_in_denied');
+  tab.wake();
+  await tab.advance(LATENCY);
+  assert.equal(tab.view.status, rooms.WORDS.en.sign_in_denied);
+
+  tab.view.go(); // the next one is still being made
+  await tab.advance(SECOND);
+
+  assert.match(tab.window.url, /transaction=t2$/);
 });
 
 test('a sign-in that took too long says so', async () => {

@@ -211,6 +211,18 @@ test('what a waiting tab was asked for may end before its turn comes', async () 
   assert.equal(second.channels.size, 1);
 });
 
+test('a tab that was closed leaves its turn, and who waited looks before asking', async () => {
+  const { browser, tabs: [first, second] } = await asked(2);
+  browser.server.signIn();
+  first.frozen = true; // gone
+
+  browser.locks.abandon(LOCK);
+  await browser.advance(SECOND);
+
+  assert.deepEqual(second.fate, { outcome: 'signed-in' });
+  assert.equal(second.views.length, 0);
+});
+
 test('a browser without locks, or one that refuses them, works alone', async () => {
   const refuse = { request: () => Promise.reject(new DOMException('no', 'SecurityError')) };
   for (const locks of [null, refuse]) {
