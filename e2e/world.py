@@ -17,7 +17,14 @@ from bff.settings import Settings
 from bff.signin.records import BrowserSession
 from bff.simulator.provider_faults import Fault
 from bff.simulator.shopper import Shopper
-from bff.simulator.stage import ForeignProvider, Stage, StagePlan, raised
+from bff.simulator.stage import (
+    PROVIDER_HOST,
+    SAME_SITE_HOST,
+    ForeignProvider,
+    Stage,
+    StagePlan,
+    raised,
+)
 from bff.web.doorway import Services
 
 JWT_LIFE: Final = timedelta(minutes=15)
@@ -187,9 +194,18 @@ class World:
 
 
 @contextmanager
-def world(browser: Browser, folder: Path, *, certified: bool, fake_time: bool) -> Iterator[World]:
+def world(
+    browser: Browser,
+    folder: Path,
+    *,
+    certified: bool,
+    fake_time: bool,
+    passthrough: bool = False,
+    provider_host: str | None = None,
+) -> Iterator[World]:
     """Raise everything for one journey."""
     clock = SystemClock()
+    host = provider_host or (SAME_SITE_HOST if passthrough else PROVIDER_HOST)
     with ExitStack() as running:
         rig: list[CertifiedProvider] = []
 
@@ -199,18 +215,26 @@ def world(browser: Browser, folder: Path, *, certified: bool, fake_time: bool) -
                 post_logout_redirect_uris=(f"{bff_url}/auth/logged-out",),
                 backchannel_logout_uri=f"{bff_url}/auth/backchannel-logout",
             )
+            genesys = CertifiedClient(
+                client_id="genesys-messenger",
+                client_secret="certified-secret-of-genesys-0123456789-abc",
+                redirect_uris=(f"{bff_url}/messenger/callback",),
+            )
             # Its clock cannot be turned: ID tokens must outlive the journeys that turn ours.
             lifetimes = CertifiedLifetimes(id_token=A_WEEK_S)
-            rig.append(running.enter_context(CertifiedProvider(client, lifetimes=lifetimes)))
+            served = CertifiedProvider(client, others=(genesys,), lifetimes=lifetimes, host=host)
+            rig.append(running.enter_context(served))
             return ForeignProvider(
                 issuer=rig[0].issuer,
                 client_id=client.client_id,
                 client_secret=client.client_secret,
+                genesys_id=genesys.client_id,
+                genesys_secret=genesys.client_secret,
             )
 
         issuer: Callable[[str], ForeignProvider] | None = foreign if certified else None
         entropy = SystemEntropy()
-        plan = StagePlan(issuer=issuer)
+        plan = StagePlan(issuer=issuer, passthrough=passthrough, provider_host=host)
         stage = running.enter_context(raised(plan, clock=clock, entropy=entropy))
         store = f"sqlite:///{folder / 'store.sqlite3'}"
         settings = Settings.read({**stage.environment, "BFF_STORE_URL": store})

@@ -167,8 +167,14 @@ class Passthrough:
         Raises AttemptUnknownError: a stranger's answer here would hand Genesys a stranger.
         """
         errand = self._errands.take(hashed(unverified_state)) if unverified_state else None
-        if errand is None or browser is None:
+        if errand is None:
             raise AttemptUnknownError("state is unknown, used or too old")
+        if browser is None:
+            if errand.silent:
+                # Some browsers keep our own cookie back as well once a frame has been elsewhere.
+                # Nothing is believed of such an answer, but the page need not wait for it.
+                self.fail(errand, InteractionNeededError())
+            raise AttemptUnknownError("state came without this browser's cookie")
         if not hmac.compare_digest(errand.browser, hashed(browser)):
             raise AttemptUnknownError("state belongs to another browser")
         return errand

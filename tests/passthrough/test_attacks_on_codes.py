@@ -238,10 +238,29 @@ def test_what_waits_is_sealed(bff: BffRig, page: CodePage, tmp_path: Path) -> No
     assert code_of(back).encode() not in files
 
 
-def test_a_browser_without_our_cookie_brings_nothing(bff: BffRig, used: CodePage) -> None:
-    back = way_back(used)
+def test_a_frame_that_comes_back_without_our_cookie_brings_nothing_and_says_so_at_once(
+    bff: BffRig, used: CodePage
+) -> None:
+    key, path = used.channel()
+    back = used.browser.at_provider(used.browser.get(path, **NAVIGATION).headers["Location"])
+    stranger = Browser(bff.app)
+
+    answer = stranger.get(back, **NAVIGATION)
+
+    state = used.browser.get(f"/auth/transactions/{key}").get_json()
+    taken = used.ask(transaction=key)
+    assert error_of(answer) == "sign_in_attempt_unknown"
+    assert state == {"status": "failed", "code": "interaction_required"}
+    assert (taken.status_code, error_of(taken)) == (401, "interaction_required")
+
+
+def test_a_sign_in_that_comes_back_without_our_cookie_is_refused(
+    bff: BffRig, page: CodePage
+) -> None:
+    back = chained_back(page, "popup")
     stranger = Browser(bff.app)
 
     answer = stranger.get(back, **NAVIGATION)
 
     assert error_of(answer) == "sign_in_attempt_unknown"
+    assert page.ask().status_code == 202
