@@ -563,13 +563,16 @@ async function ask(env, { ...needs }) {
     const turn = env.visible() ? await takeTurn(env, needs, news) : await change(news);
     if (!turn) return settled();
     /** @type {Outcome | null} */ let result = null;
-    const off = news.hear((type) => type === 'asked' && news.post('showing'));
+    // By a timer: a frozen tab may still hear, but its timers stand still.
+    const answer = createAlarm(env);
+    const off = news.hear((type) => type === 'asked' && answer(() => news.post('showing')));
     news.post('showing');
     try {
       result = (turn.waited && (await settled())) || (await converse(env, needs, news, settled, alive));
       needs.activated = false; // that click is spent
     } finally {
       off();
+      answer();
       turn.release();
       news.post(result === SIGNED_IN ? 'signed_in' : 'ended');
     }
