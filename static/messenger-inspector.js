@@ -89,7 +89,7 @@ function createPost(root, base) {
     attempt(() => root.localStorage.removeItem(MARK + 'on'));
   }
 
-  /** @param {string} [key] */
+  /** @param {string} [key] @returns {Promise<void>} */
   async function begin(key) {
     try {
       const answer = await call('start', key ? { key } : {});
@@ -273,7 +273,7 @@ function createGlass(root, post) {
           // @ts-expect-error the bus decides what `this` is
           return Reflect.apply(original, this, args);
         },
-      subscribe: noting(([event]) => listens(event)),
+      subscribe: noting(([event]) => listens(event, 'plugin')),
       command: noting(([name]) => post.note('asked', { name: String(name), by: 'plugin' })),
       ready: noting(() => {
         known.provider_ready = true;
@@ -289,8 +289,8 @@ function createGlass(root, post) {
       return Reflect.apply(original, this, args);
     };
 
-  const listens = (/** @type {any} */ event) =>
-    /^Auth\./.test(event) && post.note('subscribed', { event: String(event) });
+  const listens = (/** @type {any} */ event, by = 'page') =>
+    /^Auth\./.test(event) && post.note('subscribed', { event: String(event), by });
 
   /** Look at a call of the page to Genesys; return what to call instead. @param {any[]} args */
   function through(args) {

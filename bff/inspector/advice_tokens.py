@@ -49,9 +49,19 @@ def _died_in_sight(story: Story, life: Life) -> bool:
     if story.now_ms < end or story.renewed(life, end) or not story.visible(life.tab, life.exp_ms):
         return False
     ends = [*story.bus("Auth.loggedOut"), *story.of(FlowStep.SESSION_ENDED)]
-    over = story.within(ends, life.at_ms, end) or story.left(life.tab, life.at_ms, end)
+    over = story.within(ends, life.at_ms, end) or story.left(life.tab, life.exp_ms, end)
+    over = over or _slept_over(story, life)
     states = [one for one in story.of(PageStep.STATE, tab=life.tab) if one.at_ms <= end]
     return not over and not (states and states[-1].text("state") in AT_REST)
+
+
+def _slept_over(story: Story, life: Life) -> bool:
+    """Say whether the page slept when the JWT ended: what came of that is another question."""
+    naps = story.of(PageStep.SLEPT, tab=life.tab)
+    return any(
+        one.at_ms - one.number("seconds") * 1000 <= life.exp_ms + GRACE_MS <= one.at_ms + GRACE_MS
+        for one in naps
+    )
 
 
 def _slept(story: Story) -> Seen | None:

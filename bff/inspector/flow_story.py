@@ -66,12 +66,14 @@ class Story:
 
     def visible(self, tab: str, at_ms: int) -> bool:
         """Say whether somebody could see the tab at that moment."""
-        known = self.of(PageStep.VISIBLE, PageStep.HIDDEN, PageStep.PAGE_LOADED, tab=tab)
+        steps = (PageStep.VISIBLE, PageStep.HIDDEN, PageStep.PAGE_LOADED, PageStep.PAGE_LEFT)
+        known = self.of(*steps, tab=tab)
         before = [one for one in known if one.at_ms <= at_ms]
         if not before:
             return False
         last = before[-1]
-        return last.facts.get("shown") is not False and last.step != PageStep.HIDDEN
+        away = last.step in {PageStep.HIDDEN, PageStep.PAGE_LEFT}
+        return not away and last.facts.get("shown") is not False
 
     @cached_property
     def calls(self) -> list[Call]:

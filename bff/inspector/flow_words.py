@@ -56,7 +56,7 @@ _PAGE: Final[dict[str, tuple[Level, str]]] = {
     PageStep.COMMAND_CALLED: (Level.PLAIN, "Messenger calls {name}"),
     PageStep.COMMAND_SETTLED: (Level.PLAIN, "{name} is {how}"),
     PageStep.PUBLISHED: (Level.PLAIN, "AuthProvider publishes {event}"),
-    PageStep.SUBSCRIBED: (Level.PLAIN, "AuthProvider listens to {event}"),
+    PageStep.SUBSCRIBED: (Level.PLAIN, "The {by} listens to {event}"),
     PageStep.BUS: (Level.PLAIN, "{event}"),
     PageStep.ASKED: (Level.PLAIN, "The {by} calls {name}"),
     PageStep.ANSWERED: (Level.PLAIN, "{name} is {how}"),
