@@ -140,7 +140,7 @@ function createPerson(core) {
     env.clearTimeout(away);
     if (!leaving) return;
     leaving = false;
-    const trouble = problem('sign_in_denied');
+    const trouble = problem('sign_in_denied', 'refused');
     for (const reject of parked) reject(trouble);
     parked = [];
     tell('sign-in-failed', 'returned', trouble);

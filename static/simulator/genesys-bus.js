@@ -60,8 +60,9 @@ function createBus() {
       let isSettled = false;
       const once = (settle) => (value) => {
         if (isSettled) {
+          // Said as well as thrown: who catches everything should not hide it.
           console.error(`[Genesys] ${name} was settled twice`);
-          return;
+          throw new Error(`${name} was settled twice`);
         }
         isSettled = true;
         settle(value === undefined ? undefined : copied(value));
@@ -71,6 +72,7 @@ function createBus() {
       try {
         handler(request);
       } catch (error) {
+        if (isSettled) throw error;
         request.reject({ message: String(error?.message ?? error) });
       } finally {
         runningHandlers -= 1;

@@ -26,7 +26,7 @@ test('every request carries credentials, and a POST the header that only our pag
   fake.signIn();
   await outcome(client.session());
   await outcome(client.code());
-  await outcome(client.logout({ return_to: '/' }));
+  await outcome(client.call('/auth/logout', { return_to: '/' }));
 
   const [session, code, logout] = fake.requests;
   for (const { options } of [session, code, logout]) {

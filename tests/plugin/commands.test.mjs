@@ -140,9 +140,10 @@ test('reAuthenticate with a living session is silent, and its code is not the on
   assertSettledOnce(page);
 });
 
-test('reAuthenticate without a session goes to the sign-in page, and leaves the command open', async () => {
+test('reAuthenticate after a click, without a session, goes to the sign-in page, and leaves the command open', async () => {
   const page = await openSignedIn({ dataset: { provider: 'corporate' } });
   page.bff.forget();
+  page.click();
   page.genesys.pressReAuthenticate().catch(() => {});
   await page.clock.advance(1_000);
   assert.equal(page.moves.length, 1);
@@ -162,6 +163,7 @@ test('two commands that need a sign-in leave the page once', async () => {
   const world = createWorld({ who: null });
   const page = openPage(world, { autoLogin: false });
   await world.clock.advance(500);
+  page.click();
   page.genesys.command('AuthProvider.reAuthenticate').catch(() => {});
   page.genesys.command('AuthProvider.signIn').catch(() => {});
   await world.clock.advance(1_000);
@@ -173,6 +175,7 @@ test('a page that did not go away, or came back by the Back button, settles what
     const world = createWorld({ who: null });
     const page = openPage(world, { autoLogin: false });
     await world.clock.advance(500);
+    page.click();
     page.genesys.pressSignIn().catch(() => {});
     await world.clock.advance(1_000);
     assertSettledOnce(page, 1);
@@ -184,26 +187,25 @@ test('a page that did not go away, or came back by the Back button, settles what
   }
 });
 
-test('a loop of sign-ins over redirects ends after three, with a sentence; a click starts afresh', async () => {
+test('a loop of sign-ins over redirects ends after three, with a sentence in the dialog; who reads it may go on', async () => {
   const world = createWorld({ who: null });
-  const outcomes = [];
-  for (let load = 0; load < 5; load++) {
+  for (let load = 0; load < 4; load++) {
     const page = openPage(world, { autoLogin: false });
     await world.clock.advance(500);
+    page.click();
     page.genesys.pressReAuthenticate().catch(() => {});
     await world.clock.advance(5_000);
-    outcomes.push(page.moves.length ? 'redirect' : page.auth.status().state);
-    if (load === 4) {
-      const { code, message } = page.auth.status();
-      assert.equal(code, 'sign_in_loop');
-      assert.match(message, /several times/);
-      assert.equal(page.genesys.names('AuthProvider.reAuthenticate')[0].rejected, 1);
-      page.auth.retry();
-      await world.clock.advance(1_000);
-      assert.equal(page.moves.length, 1);
-    }
+    assert.equal(page.moves.length, load < 3 ? 1 : 0, `load ${load}`);
+    if (load < 3) continue;
+    const [{ needs }] = page.dialog.asked;
+    assert.equal(needs.code, 'sign_in_loop');
+    assert.match(needs.message, /several times/);
+    assert.equal(needs.activated, false);
+    assert.equal(needs.redirect(false), false);
+    assert.deepEqual(page.moves, []);
+    assert.equal(needs.redirect(true), true);
+    assert.equal(page.moves.length, 1);
   }
-  assert.deepEqual(outcomes, ['redirect', 'redirect', 'redirect', 'halted', 'halted']);
 });
 
 test('five minutes later the loop guard has forgotten', async () => {
@@ -211,6 +213,7 @@ test('five minutes later the loop guard has forgotten', async () => {
   for (let load = 0; load < 6; load++) {
     const page = openPage(world, { autoLogin: false });
     await world.clock.advance(500);
+    page.click();
     page.genesys.pressReAuthenticate().catch(() => {});
     await world.clock.advance(2 * MINUTE);
     assert.equal(page.moves.length, 1, `load ${load}`);
@@ -224,9 +227,7 @@ test('where nothing can be remembered, only a click leaves the page', async () =
   page.genesys.pressReAuthenticate().catch(() => {});
   await world.clock.advance(1_000);
   assert.deepEqual(page.moves, []);
-  page.window.navigator.userActivation.isActive = true;
-  page.genesys.pressReAuthenticate().catch(() => {});
-  await world.clock.advance(1_000);
+  assert.equal(page.dialog.asked[0].needs.redirect(false), true);
   assert.equal(page.moves.length, 1);
 });
 
@@ -267,14 +268,17 @@ test('signInFailed is never an answer to Auth.error, and nothing navigates in Au
 test('a resolve that Messenger ignores: two more tries, then "reload", and a reload on request', async () => {
   const page = await openSignedIn();
   page.genesys.modes.reAuthenticate = 'dead';
-  page.genesys.modes.exchange = 500;
+  page.genesys.modes.exchange = 400;
   page.genesys.pressReAuthenticate().catch(() => {});
   await page.clock.advance(9_000);
   assert.equal(page.genesys.names('Auth.getTokens').length, 0);
   await page.clock.advance(60 * MINUTE);
   assert.equal(page.genesys.names('Auth.getTokens').length, 2);
+  const [question] = page.dialog.open();
+  assert.deepEqual([question.needs.reason, question.needs.code], ['stuck', 'reload_needed']);
+  question.answer('cancelled');
+  await page.clock.advance(10);
   assert.equal(page.auth.status().state, 'stuck');
-  assert.equal(page.auth.status().code, 'reload_needed');
   page.auth.retry();
   await page.clock.advance(1_000);
   assert.deepEqual(page.moves, ['reload']);
@@ -302,7 +306,8 @@ test('an endless loop of code requests meets a ceiling', async () => {
   for (let i = 0; i < 100; i++) page.genesys.command('AuthProvider.getAuthCode').catch(() => {});
   await page.clock.advance(5_000);
   assert.ok(page.bff.count('/messenger/code') <= 12, `${page.bff.count('/messenger/code')}`);
-  assert.equal(page.auth.status().state, 'halted');
+  assert.ok(page.states().includes('halted'));
+  assert.deepEqual(page.dialog.open().map(({ needs }) => [needs.reason, needs.code]), [['halted', 'sign_in_loop']]);
   assertSettledOnce(page);
 });
 
@@ -311,7 +316,8 @@ test('an exchange that always fails is not tried for ever', async () => {
   const page = openPage(world, { modes: { exchange: 400 } });
   await world.clock.advance(600 * MINUTE);
   assert.ok(world.bff.count('/messenger/code') <= 4, `${world.bff.count('/messenger/code')}`);
-  assert.equal(page.auth.status().state, 'stuck');
+  assert.ok(page.states().includes('stuck'));
+  assert.equal(page.dialog.open().length, 1);
   assert.equal(page.timers.pending(), 0);
 });
 

@@ -14,6 +14,71 @@ export const createStorage = () => {
 /** A storage as a browser with blocked cookies has it: the getter of the window throws. */
 export const BLOCKED = Symbol('blocked');
 
+/** Several tabs of one browser: locks, and a storage that tells the others. */
+export function createTabs(clock) {
+  const timers = clock.timersOf('tabs');
+  const storage = createStorage();
+  const windows = [];
+  const held = new Map();
+  const log = [];
+
+  /** @param {string} name @param {{signal: AbortSignal}} options */
+  function request(name, { signal }, work) {
+    return new Promise((resolve, reject) => {
+      const entry = {
+        run: async () => {
+          log.push('held');
+          try {
+            resolve(await work());
+          } catch (error) {
+            reject(error);
+          } finally {
+            log.push('free');
+            held.get(name).shift();
+            held.get(name)[0]?.run();
+          }
+        },
+      };
+      signal.addEventListener('abort', () => {
+        const at = held.get(name).indexOf(entry);
+        if (at < 1) return; // who holds it keeps it
+        held.get(name).splice(at, 1);
+        reject(new DOMException('late', 'AbortError'));
+      });
+      if (!held.has(name)) held.set(name, []);
+      held.get(name).push(entry);
+      if (held.get(name).length === 1) timers.setTimeout(entry.run, 0);
+    });
+  }
+
+  /** The storage as one window sees it. */
+  function viewOf(window) {
+    windows.push(window);
+    const tell = (key, newValue) => {
+      for (const other of windows) {
+        if (other === window) continue;
+        timers.setTimeout(() => other.dispatchEvent(Object.assign(new Event('storage'), { key, newValue })), 5);
+      }
+    };
+    return {
+      ...storage,
+      getItem: (key) => (log.push('read'), storage.getItem(key)),
+      setItem(key, value) {
+        if (storage.getItem(key) === String(value)) return;
+        storage.setItem(key, value);
+        tell(key, String(value));
+      },
+      removeItem(key) {
+        if (storage.getItem(key) === null) return;
+        storage.removeItem(key);
+        tell(key, null);
+      },
+    };
+  }
+
+  return { locks: { request }, viewOf, storage, log, held };
+}
+
 /** As in a browser a listener's fault is reported and stops nobody else; Node would end the process. */
 function createTarget(reported) {
   const listeners = [];
@@ -44,7 +109,7 @@ class FakeCustomEvent extends Event {
 }
 
 /** @param {{clock: any, bff: any, local?: any, tab?: any, path?: string, hash?: string, seed?: number}} parts */
-export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', hash = '', seed = 1 }) {
+export function createWindow({ clock, bff, local, tab, tabs, path = '/shop?item=1', hash = '', seed = 1 }) {
   const reported = [];
   const url = new URL('http://www.brand.localhost:8001' + path + hash);
   const timers = clock.timersOf('plugin');
@@ -82,6 +147,10 @@ export function createWindow({ clock, bff, local, tab, path = '/shop?item=1', ha
     fetch: bff.fetch,
     ...createTarget(reported),
   };
+  if (tabs) {
+    window.navigator.locks = tabs.locks;
+    local = tabs.viewOf(window);
+  }
   for (const [name, storage] of [['localStorage', local], ['sessionStorage', tab]]) {
     Object.defineProperty(window, name, {
       get() {

@@ -82,17 +82,22 @@ export function createGenesys({ window, clock, bff, life = 900, deploymentId = D
     const handler = plugins.get(plugin)?.commands[verb];
     const call = { name, at: clock.now(), options, resolved: 0, rejected: 0 };
     calls.push(call);
+    const once = () => {
+      if (call.resolved + call.rejected > 1) throw new Error(`${name} was settled twice`);
+    };
     return new Promise((resolve, reject) => {
       if (!handler) return reject({ message: `Command ${name} is not registered` });
       handler({
         data: structuredClone(options),
         resolve(value) {
           call.resolved += 1;
+          once();
           call.value = structuredClone(value);
           resolve(call.value);
         },
         reject(error) {
           call.rejected += 1;
+          once();
           call.error = structuredClone(error);
           reject(call.error);
         },

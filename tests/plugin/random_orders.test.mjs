@@ -1,8 +1,9 @@
 // Many random days: whatever happens in whatever order, every command settles once, at most one
-// renewal timer waits, calls are bounded, and an unattended page comes to rest.
+// renewal timer waits, nobody is asked twice at once, calls are bounded, and an unattended page comes to rest.
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createWorld, openPage } from './rig.mjs';
+import { createTabs } from './fake_browser.mjs';
+import { createWorld, openPage, ownKey } from './rig.mjs';
 import { createRandom } from './virtual_clock.mjs';
 
 const DAYS = Number(process.env.PLUGIN_DAYS || 60);
@@ -40,6 +41,26 @@ const happenings = {
   getAuthCode: (page, random) => void page.genesys.command('AuthProvider.getAuthCode', { forceUpdate: random() < 0.3 }).catch(() => {}),
   reAuthenticate: (page) => void page.genesys.pressReAuthenticate().catch(() => {}),
   pressSignIn: (page) => void page.genesys.pressSignIn().catch(() => {}),
+  click: (page, random) => page.click(random() < 0.5),
+  answer: (page, random) => page.dialog.open()[0]?.answer(pick(random, ['signed-in', 'cancelled', 'leaving', 'reload'])),
+  redirect: (page, random) => void page.dialog.open()[0]?.needs.redirect(random() < 0.3),
+  signInThere: (page) => { const [question] = page.dialog.open(); if (question) { page.bff.signIn(); question.answer('signed-in'); } },
+  scripts: (page, random) => void (page.noScripts = random() < 0.3),
+  socket: (page, random) => page.genesys.publish('MessagingService', pick(random, ['offline', 'reconnecting', 'reconnected'])),
+  otherTab: (page, random) => {
+    const exp = Math.floor(page.clock.now() / 1000) + Math.floor(random() * 2_000);
+    const record = pick(random, [JSON.stringify({ exp, offset: 0 }), 'junk', null]);
+    page.window.dispatchEvent(Object.assign(new Event('storage'), { key: ownKey('clock'), newValue: record }));
+  },
+  otherOwner: (page, random) =>
+    page.window.dispatchEvent(Object.assign(new Event('storage'), { key: ownKey('person'), newValue: pick(random, ['tag-anna', 'tag-ben', null]) })),
+  frozenTab: (page, random) => {
+    if (random() < 0.2) void page.tabs.locks.request(ownKey('renewal'), { signal: new AbortController().signal }, () => new Promise(() => {}));
+  },
+  front: (page, random) => {
+    page.dialog.silent = async () => pick(random, [{ done: true }, { done: false }]);
+    page.bff.faults['/messenger/code'] = [page.bff.answer(202, { front_channel: { id: 'f', url: 'u', expires_in: 60 } })];
+  },
   signIn: (page) => void page.auth.signIn(),
   signOut: (page) => void page.auth.signOut(),
   retry: (page) => void page.auth.retry(),
@@ -50,27 +71,39 @@ const most = (times, span) => Math.max(0, ...times.map((t) => times.filter((u) =
 async function liveThrough(seed) {
   const random = createRandom(seed);
   const world = createWorld({ who: random() < 0.7 ? 'anna' : null });
-  const page = openPage(world, { seed, genesys: {} });
+  world.tabs = createTabs(world.clock);
+  const dataset = { ...(random() < 0.2 && { renewal: 'on-demand' }), ...(random() < 0.3 && { surface: 'popup' }), ...(random() < 0.1 && { dialog: 'none' }) };
+  const page = openPage(world, { seed, genesys: {}, dataset });
+  const load = page.window.imports;
+  page.window.imports = (url) => (page.noScripts ? Promise.reject(new TypeError('404')) : load(url));
   const told = [];
+  let mostOpen = 0;
   for (let step = 0; step < STEPS; step++) {
     const name = pick(random, Object.keys(happenings));
     told.push(name);
     await happenings[name](page, random);
     await world.clock.advance(random() * 5_000);
-    assert.ok(page.timers.pending() <= 8, `${page.timers.pending()} timers: ${told}`);
+    mostOpen = Math.max(mostOpen, page.dialog.open().length);
+    assert.ok(page.timers.pending() <= 10, `${page.timers.pending()} timers: ${told}`);
   }
-  // Nothing more is done to it, and it comes to rest.
+  // Nothing more is done to it but that the last question is answered, and it comes to rest.
+  page.noScripts = false;
+  for (let i = 0; i < 3; i++) {
+    page.dialog.open()[0]?.answer('cancelled');
+    await world.clock.advance(11_000);
+  }
   world.bff.faults = {};
   page.show('hidden');
   await world.clock.advance(60 * MINUTE);
-  return { page, told };
+  return { page, told, mostOpen };
 }
 
 test(`${DAYS} random days`, async () => {
   for (let seed = 1; seed <= DAYS; seed++) {
-    const { page, told } = await liveThrough(seed);
+    const { page, told, mostOpen } = await liveThrough(seed);
     const because = `seed ${seed}: ${told.join(' ')}`;
     assert.deepEqual(page.genesys.offences(), [], because);
+    assert.ok(mostOpen <= 1, `${mostOpen} questions at once, ${because}`);
     const ours = page.genesys.calls.filter((call) => call.name.startsWith('AuthProvider.'));
     assert.equal(ours.filter((call) => call.resolved + call.rejected !== 1).length, 0, because);
     const refreshes = page.genesys.names('Auth.refreshToken').map((call) => call.at);

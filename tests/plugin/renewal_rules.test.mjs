@@ -10,12 +10,12 @@ const HOUR = 60 * MINUTE;
 const LIFE = 15 * MINUTE;
 
 /** A renewal, and a Genesys that answers as `answer` says. */
-function createBench({ life = LIFE, answer, skew = 0, serverOffset, saved } = {}) {
+function createBench({ life = LIFE, answer, skew = 0, serverOffset, saved, onDemand = false } = {}) {
   const clock = createClock();
   clock.setSkew(skew);
   const timers = clock.timersOf('renewal');
   const net = clock.timersOf('net');
-  const bench = { clock, timers, fired: [], halted: [], visible: true, online: true, record: saved, answer, life };
+  const bench = { clock, timers, fired: [], halted: [], rested: 0, visible: true, online: true, record: saved, answer, life };
 
   const mint = (from = clock.now()) => {
     const iat = Math.floor(from / 1000);
@@ -54,6 +54,8 @@ function createBench({ life = LIFE, answer, skew = 0, serverOffset, saved } = {}
     save: (record) => void (bench.record = record),
     serverOffset: () => serverOffset,
     halted: (reason) => void bench.halted.push(reason),
+    resting: () => void (bench.rested += 1),
+    onDemand,
   });
   bench.arrive = (claims = bench.minted, fresh = true) => bench.renewal.accept(claims, fresh);
   return bench;
@@ -255,10 +257,42 @@ test('back-off has jitter between half a second and the doubled time, one minute
   assert.equal(backoff(1, () => 0, NaN), 500);
 });
 
-test('four failures are enough', async () => {
-  const { bench, calls } = await dayOf({ answer: () => ({ status: 503 }) }, 2);
-  assert.equal(calls, 4);
-  assert.deepEqual(bench.halted, ['renewal_failed']);
+test('silence is no refusal: a dozen tries within ten minutes, then rest, and nobody is asked', async () => {
+  for (const how of [{ status: 503 }, { message: 'network' }]) {
+    const { bench, calls } = await dayOf({ answer: () => how });
+    assert.equal(calls, 12);
+    assert.deepEqual(bench.halted, []);
+    assert.equal(bench.rested, 1);
+    assert.equal(bench.renewal.status(), 'resting');
+    assert.equal(bench.timers.pending(), 0);
+    assert.ok(bench.fired[11] - bench.fired[0] < 10 * MINUTE);
+  }
+});
+
+test('back-off between tries is never longer than a minute and a half second', async () => {
+  const { bench } = await dayOf({ answer: () => ({ status: 503 }) }, 2);
+  const pauses = bench.fired.slice(1).map((at, index) => at - bench.fired[index]);
+  assert.ok(pauses.every((pause) => pause <= 60_500 + 100), `${pauses}`);
+});
+
+test('whoever wakes a resting renewal starts it over, and the token comes once it is answered again', async () => {
+  const { bench } = await dayOf({ answer: () => ({ status: 503 }) }, 2);
+  bench.renewal.wake();
+  await bench.clock.advance(20 * MINUTE);
+  assert.equal(bench.fired.length, 24);
+  assert.equal(bench.renewal.status(), 'resting');
+  bench.answer = () => 'normal';
+  bench.renewal.wake();
+  await bench.clock.advance(MINUTE);
+  assert.equal(bench.renewal.status(), 'scheduled');
+  assert.deepEqual(bench.halted, []);
+});
+
+test('an outage does not use up the tries of a server without progress, nor the other way round', async () => {
+  const script = ['noop', { status: 503 }, 'noop', { status: 503 }, { status: 503 }, 'noop', { status: 503 }, 'normal'];
+  const { bench } = await dayOf({ answer: (n) => script[n - 1] || 'normal' }, 2);
+  assert.deepEqual([bench.halted, bench.rested], [[], 0]);
+  assert.equal(bench.renewal.status(), 'scheduled');
 });
 
 test('progress gives the attempts back', async () => {
@@ -280,10 +314,10 @@ test('a refusal after the end halts at once; one before the end may mean "too ea
   assert.deepEqual(stale.halted, ['refused']);
 });
 
-test('a command that never answers counts as a failure', async () => {
+test('a command that never answers is silence too', async () => {
   const { bench, calls } = await dayOf({ answer: () => 'hang' }, 2);
-  assert.equal(calls, 4);
-  assert.deepEqual(bench.halted, ['renewal_failed']);
+  assert.equal(calls, 12);
+  assert.deepEqual([bench.halted, bench.rested], [[], 1]);
 });
 
 test('a stale answer after a newer token changes nothing', async () => {

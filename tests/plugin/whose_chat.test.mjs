@@ -297,21 +297,42 @@ test('so does a refresh token that is refused', async () => {
   assert.equal(page.genesys.names('Auth.getTokens').length, 1);
 });
 
-test('if that does not help either there is one prompt, then silence; a click tries again', async () => {
+test('if that does not help either there is one question, then silence; a person tries again', async () => {
   const page = await openSignedIn({ modes: { refresh: 'noop' } });
-  page.genesys.modes.exchange = 500;
+  page.genesys.modes.exchange = 400;
   await page.clock.advance(20 * MINUTE);
-  const { state, reason, code, message } = page.auth.status();
-  assert.deepEqual({ state, reason, code }, { state: 'halted', reason: 'no_progress', code: 'sign_in_needed' });
-  assert.match(message, /sign in/);
-  assert.equal(page.details.filter((detail) => detail.state === 'halted').length, 1);
+  const halted = page.details.filter((detail) => detail.state === 'halted');
+  assert.deepEqual(halted.map(({ reason, code }) => [reason, code]), [['no_progress', 'sign_in_needed']]);
+  assert.match(halted[0].message, /sign in/);
+  const [question] = page.dialog.open();
+  assert.equal(question.needs.reason, 'halted');
   const before = [page.bff.requests.length, page.genesys.calls.length];
   for (let i = 0; i < 20; i++) {
     page.wake();
     await page.clock.advance(60 * MINUTE);
   }
-  assert.deepEqual([page.bff.requests.length, page.genesys.calls.length], before);
+  assert.deepEqual([page.bff.requests.length, page.genesys.calls.length, page.dialog.asked.length], [...before, 1]);
   assert.equal(page.timers.pending(), 0);
+
+  page.genesys.modes.exchange = 'normal';
+  question.answer('signed-in');
+  await page.clock.advance(2_000);
+  assert.equal(page.auth.status().state, 'authenticated');
+});
+
+test('"not now" to a halted chat: it stays halted, costs nothing, and a click on the page tries again', async () => {
+  const page = await openSignedIn({ modes: { refresh: 'noop', exchange: 'normal' } });
+  page.genesys.modes.exchange = 400;
+  await page.clock.advance(20 * MINUTE);
+  page.dialog.open()[0].answer('cancelled');
+  await page.clock.advance(10);
+  assert.deepEqual([page.auth.status().state, page.auth.status().reason], ['halted', 'cancelled']);
+  const before = [page.bff.requests.length, page.genesys.calls.length];
+  for (let i = 0; i < 20; i++) {
+    page.wake();
+    await page.clock.advance(60 * MINUTE);
+  }
+  assert.deepEqual([page.bff.requests.length, page.genesys.calls.length, page.dialog.asked.length], [...before, 1]);
 
   page.genesys.modes.exchange = 'normal';
   page.auth.retry();
@@ -323,7 +344,8 @@ test('the same token again from the exchange is no progress either', async () =>
   const page = await openSignedIn({ modes: { refresh: 'same' } });
   page.genesys.modes.stuckExp = JSON.parse(Buffer.from(page.genesys.token().split('.')[1], 'base64url')).exp;
   await page.clock.advance(24 * 60 * MINUTE);
-  assert.equal(page.auth.status().state, 'halted');
+  assert.ok(page.states().includes('halted'));
+  assert.equal(page.dialog.open().length, 1);
   assert.ok(page.genesys.names('Auth.refreshToken').length <= 5);
   assert.equal(page.genesys.names('Auth.getTokens').length, 1);
 });
@@ -359,6 +381,7 @@ test('signIn of the page: silent with a session, the sign-in page without one, n
   const world = createWorld({ who: null });
   const page = openPage(world);
   await world.clock.advance(2_000);
+  page.click();
   page.auth.signIn();
   await world.clock.advance(1_000);
   assert.equal(page.moves.length, 1);

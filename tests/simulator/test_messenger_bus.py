@@ -81,15 +81,16 @@ def test_a_plugins_command_is_a_promise_and_its_options_may_be_missing(page: Pag
     )
 
 
-def test_a_second_settle_is_reported_and_ignored(page: Page) -> None:
+def test_a_second_settle_throws_at_whoever_does_it_and_changes_nothing(page: Page) -> None:
     with page.expect_console_message(lambda line: "settled twice" in line.text):
         outcome = run(
             page,
-            "P.registerCommand('twice', (e) => { e.resolve(1); e.reject(2); });"
-            "return P.command('Probe.twice');",
+            "let thrown = ''; P.registerCommand('twice', (e) => { e.resolve(1);"
+            " try { e.reject(2); } catch (error) { thrown = error.message; } });"
+            "return [await P.command('Probe.twice'), thrown];",
         )
 
-    assert outcome == 1
+    assert outcome == [1, "Probe.twice was settled twice"]
 
 
 def test_a_command_that_never_settles_hangs(page: Page) -> None:
