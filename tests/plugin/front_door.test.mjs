@@ -268,6 +268,6 @@ test('the manual names every state, reason, code and member', () => {
   const codes = [...(source + personSource).matchAll(/^ {2}([a-z_]+): '[A-Z]/gm)].map(([, code]) => code);
   assert.equal(codes.length, 8);
   const renewals = [...source.matchAll(/(?:move|arm)\('([a-z-]+)'/g)].map(([, name]) => name);
-  const wanted = [...told.map(([, state]) => state), ...codes, ...renewals, 'loading', 'openGuestChat(options)', 'retry()', 'dispose()', 'signOut()', 'signIn()', 'status()'];
+  const wanted = [...told.map(([, state]) => state), ...codes, ...renewals, 'loading', 'openGuestChat(options)', 'retry()', 'dispose()', 'signOut()', 'signIn({provider})', 'use({modal, texts, lang})', 'of(deployment)', 'status()'];
   for (const word of wanted) assert.ok(manual.includes('`' + word), word);
 });
