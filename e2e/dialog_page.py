@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 from world import World
 
 LIMIT_MS: Final = 15_000
@@ -76,17 +76,12 @@ class DialogPage:
         page.add_init_script(_WATCH)
 
     @classmethod
-    def opened(
-        cls, world: World, path: str = "/naive", *, context: BrowserContext | None = None
-    ) -> "DialogPage":
-        """Return a new tab on a page of the shop that has no plugin of ours."""
-        page = (context or world.context).new_page()
-        here = cls(page, brand_url=world.stage.brand_url, bff_url=world.stage.bff_url)
-        return here.visit(path)
-
-    def visit(self, path: str = "/naive") -> "DialogPage":
-        self.page.goto(self.brand_url + path)
-        return self.load()
+    def opened(cls, here: World, url: str = "") -> "DialogPage":
+        """Return a new tab with the script in it, on the plain page unless told otherwise."""
+        page = here.context.new_page()
+        tab = cls(page, brand_url=here.stage.brand_url, bff_url=here.stage.bff_url)
+        page.goto(url or tab.brand_url)
+        return tab.load()
 
     def load(self) -> "DialogPage":
         """Load the script as the plugin does: by import, under whatever policy the page has."""
