@@ -11,10 +11,11 @@ PYTHON ?= $(shell for one in python3 python3.11 python3.12 python3.13 python3.14
   $$one -c '$(FIT)' 2>/dev/null && { echo $$one; break; }; done)
 DEMO ?=
 BENCH ?=
+SOAK ?=
 # Journeys wait more than they work: both halves of a small machine are used.
 AT_ONCE := --numprocesses auto --maxprocesses 4
 
-.PHONY: help demo test e2e lint format bench wheel clean
+.PHONY: help demo test e2e lint format bench soak wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -44,6 +45,9 @@ format: $(VENV)/.tests ## Bring the code into shape
 bench: $(VENV)/.tests ## Frames for each CPU second beside the Node peer, then records; BENCH=--quick
 	@$(BIN)/python benchmarks/frames_per_cpu.py $(BENCH)
 	@PYTHONPATH=tests/rigs $(BIN)/python benchmarks/on_postgres.py
+
+soak: $(VENV)/.tests ## A day of five tabs and every trouble, in minutes; SOAK="--hours 8 --seed 7 --browser firefox"
+	@PYTHONPATH=tests/rigs:e2e $(BIN)/python e2e/soak_run.py $(SOAK)
 
 wheel: $(VENV)/.tests ## Build the wheel into dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
