@@ -134,7 +134,7 @@ const COMMAND_LIMIT = 20_000;
 const TICK = 30_000;
 const FLOOR = 10_000;
 const MOST_ATTEMPTS = 4;
-const MOST_OUTAGES = 12;
+const MOST_OUTAGES = 20;
 const MOST_FIRED = 70;
 const FIRED_SPAN = 600_000;
 

@@ -232,7 +232,7 @@ test('a day of Genesys outages asks nobody, and the first look afterwards heals 
   const page = await openSignedIn({ modes: { refresh: { status: 503 } } });
   await page.clock.advance(24 * 60 * MINUTE);
   assert.deepEqual([page.auth.status().state, page.auth.status().renewal], ['unavailable', 'resting']);
-  assert.equal(page.genesys.names('Auth.refreshToken').length, 12);
+  assert.equal(page.genesys.names('Auth.refreshToken').length, 20);
   assert.equal(page.dialog.asked.length, 0);
   page.genesys.modes.refresh = 'normal';
   page.wake('focus');

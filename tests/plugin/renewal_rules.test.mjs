@@ -257,15 +257,15 @@ test('back-off has jitter between half a second and the doubled time, one minute
   assert.equal(backoff(1, () => 0, NaN), 500);
 });
 
-test('silence is no refusal: a dozen tries within ten minutes, then rest, and nobody is asked', async () => {
+test('silence is no refusal: twenty tries within a quarter of an hour, then rest, and nobody is asked', async () => {
   for (const how of [{ status: 503 }, { message: 'network' }]) {
     const { bench, calls } = await dayOf({ answer: () => how });
-    assert.equal(calls, 12);
+    assert.equal(calls, 20);
     assert.deepEqual(bench.halted, []);
     assert.equal(bench.rested, 1);
     assert.equal(bench.renewal.status(), 'resting');
     assert.equal(bench.timers.pending(), 0);
-    assert.ok(bench.fired[11] - bench.fired[0] < 10 * MINUTE);
+    assert.ok(bench.fired[19] - bench.fired[0] < LIFE);
   }
 });
 
@@ -279,7 +279,7 @@ test('whoever wakes a resting renewal starts it over, and the token comes once i
   const { bench } = await dayOf({ answer: () => ({ status: 503 }) }, 2);
   bench.renewal.wake();
   await bench.clock.advance(20 * MINUTE);
-  assert.equal(bench.fired.length, 24);
+  assert.equal(bench.fired.length, 40);
   assert.equal(bench.renewal.status(), 'resting');
   bench.answer = () => 'normal';
   bench.renewal.wake();
@@ -316,7 +316,7 @@ test('a refusal after the end halts at once; one before the end may mean "too ea
 
 test('a command that never answers is silence too', async () => {
   const { bench, calls } = await dayOf({ answer: () => 'hang' }, 2);
-  assert.equal(calls, 12);
+  assert.equal(calls, 20);
   assert.deepEqual([bench.halted, bench.rested], [[], 1]);
 });
 
