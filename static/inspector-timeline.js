@@ -7,6 +7,8 @@ const BARS = 40;
 const RIGHT = 16;
 const STACKED = 11;
 const FOLD = 60;
+/** An open socket lives on without a JWT: a short gap costs nobody anything. */
+const HARMLESS = 10_000;
 const LONG_PAUSE = 20_000;
 const COMMANDS = new Set(["command_called", "command_settled", "command_registered", "asked", "answered"]);
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600].map((s) => s * 1000);
@@ -52,7 +54,7 @@ function livesOf(events, end) {
   const over = (from) => events.find((one) => one.at > from && (one.step === "session_ended" || one.facts.event === "Auth.loggedOut"))?.at;
   return lives.map((life, place) => {
     const next = lives[place + 1]?.at ?? Math.min(end, over(life.at) ?? end);
-    return { ...life, until: Math.min(life.exp, next), gap: next > life.exp + 1500 ? next : null };
+    return { ...life, until: Math.min(life.exp, next), gap: next > life.exp + HARMLESS ? next : null };
   });
 }
 
@@ -109,7 +111,7 @@ export function scaleOf({ from, to, folded, story, events }) {
 /** Draws into `place` what lies between two times. `choose` is told of a click on a mark. */
 export function drawTimeline(place, story, events, { from, to, folded, chosen, choose }) {
   const width = Math.max(place.clientWidth, 280);
-  const gutter = width < 620 ? 72 : 112;
+  const gutter = width < 620 ? 80 : 112;
   const lanes = [
     { id: "jwt", name: "JWT", height: BARS },
     ...story.tabs.map((tab, number) => ({ id: `tab ${tab}`, name: `Tab ${number + 1}`, height: LANE })),
@@ -162,7 +164,7 @@ function drawLanes(picture, lanes, { width, gutter }) {
     lane.top = y;
     picture.append(drawn("rect", { x: 0, y, width, height: lane.height, class: place % 2 ? "lane" : "lane striped" }));
     picture.append(drawn("line", { x1: 0, x2: width, y1: y, y2: y, class: "border" }));
-    picture.append(written(16, y + lane.height / 2 + 4, lane.name, "lane-name"));
+    picture.append(written(gutter < 100 ? 8 : 16, y + lane.height / 2 + 4, lane.name, "lane-name"));
     y += lane.height;
   }
   picture.append(drawn("line", { x1: gutter - 8, x2: gutter - 8, y1: 0, y2: y, class: "border" }));

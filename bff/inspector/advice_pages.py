@@ -82,7 +82,8 @@ def _checked(story: Story) -> list[FlowEvent]:
 
 
 def _absent(story: Story) -> Seen | None:
-    found = [one for one in _checked(story) if one.facts.get("genesys") is False]
+    parts = ("genesys", "auth_ready")
+    found = [one for one in _checked(story) if any(one.facts.get(part) is False for part in parts)]
     return seen(found, "Fifteen seconds after a page had loaded, its Messenger was not there, {n}.")
 
 

@@ -91,13 +91,15 @@ def told(unverified: Mapping[str, Any], *, skew_ms: int, tab: str) -> FlowEvent 
     mail address gets past here.
     """
     step, facts, at = unverified.get("step"), unverified.get("facts"), _number(unverified.get("t"))
-    if step not in set(PageStep) or at is None or not isinstance(facts, dict):
+    if not isinstance(step, str) or step not in set(PageStep):
+        return None
+    if at is None or not isinstance(facts, dict):
         return None
     let_in: dict[str, Fact] = {}
     for name, raw in facts.items():
         if (value := _let_in(name, raw)) is not None:
             let_in[name] = value
-    return FlowEvent(at_ms=at + skew_ms, step=str(step), tab=tab, facts=let_in)
+    return FlowEvent(at_ms=at + skew_ms, step=step, tab=tab, facts=let_in)
 
 
 def distinct(events: Iterable[FlowEvent]) -> list[FlowEvent]:
