@@ -65,10 +65,11 @@ class ProviderSettings(BaseModel):
         ("openid", "profile", "email", "offline_access"),
         description="scopes asked for in its name",
     )
-    passthrough_hint: Literal["login_hint", "id_token", "subject", "none"] = Field(
-        "login_hint",
+    passthrough_hint: Literal["auto", "login_hint", "id_token", "subject", "none"] = Field(
+        "auto",
         description="how the provider is told whose code we want: `login_hint` (the e-mail), "
-        "`id_token` (a hint with ours), `subject` (a `claims` request, which is strict)",
+        "`id_token` (a hint with ours), `subject` (a `claims` request, which binds it); "
+        "`auto` sends the first, and the last where the provider can",
     )
 
     @field_validator("issuer")

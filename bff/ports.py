@@ -188,6 +188,8 @@ class Demands:
     login_hint: str | None = None
     id_token_hint: str | None = field(default=None, repr=False)
     subject: str | None = None
+    # Only where it is the same for every client and the provider reads `claims`.
+    subject_if_public: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

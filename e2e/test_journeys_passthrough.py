@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from front_channel_page import FrontChannelPage
 from playwright.sync_api import Browser
-from world import World, world
+from world import JWT_LIFE, World, world
+
+from bff.simulator.shopper import Shopper
 
 
 @pytest.fixture
@@ -61,3 +63,59 @@ def test_a_provider_on_another_site_needs_a_person_and_a_window_does_it(elsewher
     assert unseen["state"]["status"] == "failed"
     assert page.do("look", opened["id"])["status"] == "done"
     assert page.do("redeem", page.do("code"))["status"] == 200
+
+
+@pytest.fixture
+def turned(browser: Browser, tmp_path: Path) -> Iterator[World]:
+    """Our own provider on the brand's site: its clock can be turned."""
+    with world(browser, tmp_path, certified=False, fake_time=True, passthrough=True) as raised:
+        yield raised
+
+
+def forget_at_genesys(tab: Shopper) -> None:
+    """Have the Messenger lose its tokens, as browsers do that clear what pages have stored."""
+    tab.page.evaluate("() => localStorage.clear()")
+
+
+def test_a_customer_chats_as_themselves_and_a_reload_asks_nothing(there: World) -> None:
+    tab = there.signed_in_tab("/orders?from=mail")
+    tab.say("Before the reload")
+
+    tab.page.reload()
+    tab.wait_until_known(there.provider.first.name)
+    tab.say("After the reload")
+
+    assert tab.page.url == f"{there.stage.brand_url}/orders?from=mail"
+    assert {entry["identity"]["email"] for entry in there.heard()} == {there.provider.first.email}
+    assert there.counters()["exchanges"] == 1
+    assert tab.popups == 0
+
+
+def test_a_messenger_that_lost_its_tokens_gets_a_code_unseen(there: World) -> None:
+    tab = there.signed_in_tab()
+    tab.say("Before")
+
+    forget_at_genesys(tab)
+    tab.page.reload()
+    tab.open_messenger()
+    tab.wait_until_known(there.provider.first.name)
+    tab.say("After")
+
+    assert there.counters()["exchanges"] == 2
+    assert there.heard()[-1]["identity"]["email"] == there.provider.first.email
+    assert len(there.sessions()) == 1
+    assert tab.page.locator("iframe").count() == 0
+    assert tab.popups == 0
+
+
+def test_three_expiries_pass_unnoticed(turned: World) -> None:
+    tab = turned.signed_in_tab()
+
+    for number in range(3):
+        known = tab.page.evaluate("() => window.__expiries.length")
+        turned.pass_time(JWT_LIFE)
+        tab.page.wait_for_function("(n) => window.__expiries.length > n", arg=known)
+        tab.say(f"Still here after {number + 1}")
+
+    assert turned.counters()["exchanges"] == 1
+    assert tab.popups == 0

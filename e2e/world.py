@@ -222,7 +222,14 @@ def world(
             )
             # Its clock cannot be turned: ID tokens must outlive the journeys that turn ours.
             lifetimes = CertifiedLifetimes(id_token=A_WEEK_S)
-            served = CertifiedProvider(client, others=(genesys,), lifetimes=lifetimes, host=host)
+            served = CertifiedProvider(
+                client,
+                others=(genesys,),
+                lifetimes=lifetimes,
+                host=host,
+                # Genesys takes names from the ID token; we ask userinfo as well.
+                claims_in_id_token=passthrough,
+            )
             rig.append(running.enter_context(served))
             return ForeignProvider(
                 issuer=rig[0].issuer,

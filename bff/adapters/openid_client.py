@@ -83,7 +83,7 @@ class OpenIdClient:
             asked["max_age"] = str(int(demands.max_age.total_seconds()))
         if demands.acr_values:
             asked["acr_values"] = " ".join(demands.acr_values)
-        asked |= _expected(demands)
+        asked |= self._expected(demands)
         url, _ = self._session().create_authorization_url(
             self.metadata.endpoint("authorization_endpoint"),
             state=state,
@@ -94,6 +94,28 @@ class OpenIdClient:
             **asked,
         )
         return AuthorizationRequest(url=url, state=state, nonce=nonce, code_verifier=verifier)
+
+    def _expected(self, demands: Demands) -> dict[str, str]:
+        """Return the parameters that name the person (OIDC Core 3.1.2.1, 5.5.1)."""
+        asked: dict[str, str] = {}
+        if demands.login_hint:
+            asked["login_hint"] = demands.login_hint
+        if demands.id_token_hint:
+            asked["id_token_hint"] = demands.id_token_hint
+        if demands.subject and (not demands.subject_if_public or self._subjects_are_public()):
+            wanted = {"id_token": {"sub": {"value": demands.subject, "essential": True}}}
+            asked["claims"] = json.dumps(wanted)
+        return asked
+
+    def _subjects_are_public(self) -> bool:
+        """Say whether another client's `sub` is ours too (OIDC Core section 8), and can be asked.
+
+        With pairwise subjects nobody would ever fit, and everybody would be asked to sign in.
+        """
+        document = self.metadata.document()
+        return document.get("claims_parameter_supported") is True and document.get(
+            "subject_types_supported"
+        ) == ["public"]
 
     def check_response_issuer(self, unverified_iss: str | None) -> None:
         """Raise IssuerMixUpError unless the `iss` parameter is right (RFC 9207 section 2.4)."""
@@ -288,19 +310,6 @@ def _sorted_answer(response: requests.Response) -> dict[str, Any]:
     if str(body.get("token_type", "")).lower() != "bearer":
         raise ProviderAnswerError("token answer is not of type Bearer")
     return body
-
-
-def _expected(demands: Demands) -> dict[str, str]:
-    """Return the parameters that name the person (OIDC Core 3.1.2.1, 5.5.1)."""
-    asked: dict[str, str] = {}
-    if demands.login_hint:
-        asked["login_hint"] = demands.login_hint
-    if demands.id_token_hint:
-        asked["id_token_hint"] = demands.id_token_hint
-    if demands.subject:
-        wanted = {"id_token": {"sub": {"value": demands.subject, "essential": True}}}
-        asked["claims"] = json.dumps(wanted)
-    return asked
 
 
 def _text(value: object) -> str | None:

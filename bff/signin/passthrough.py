@@ -257,11 +257,15 @@ class Passthrough:
     ) -> Demands:
         """Return what is asked for, and the person whose code it must be."""
         demands = Demands(prompt=prompt, max_age=client.max_age, acr_values=client.acr_values)
+        person = session.person
+        named = replace(demands, login_hint=person.claims.get("email"))
         match client.hint:
+            case Hint.AUTO:
+                return replace(named, subject=person.subject, subject_if_public=True)
             case Hint.LOGIN_HINT:
-                return replace(demands, login_hint=session.person.claims.get("email"))
+                return named
             case Hint.SUBJECT:
-                return replace(demands, subject=session.person.subject)
+                return replace(demands, subject=person.subject)
             case Hint.ID_TOKEN:
                 return replace(demands, id_token_hint=self._vault.live_tokens(session).id_token)
             case Hint.NONE:

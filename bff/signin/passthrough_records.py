@@ -12,6 +12,7 @@ from bff.signin.records import SessionKey, Surface
 class Hint(StrEnum):
     """How a provider is told whose code we want."""
 
+    AUTO = "auto"
     LOGIN_HINT = "login_hint"
     ID_TOKEN = "id_token"  # noqa: S105 - the name of a parameter
     SUBJECT = "subject"

@@ -204,6 +204,7 @@ def test_a_step_up_is_asked_for_and_told_as_max_age(tmp_path: Path) -> None:
         ("id_token", "id_token_hint", "ey"),
         ("subject", "claims", '{"id_token": {"sub": {"value": "c-20417"'),
         ("login_hint", "login_hint", "amira@example.com"),
+        ("auto", "login_hint", "amira@example.com"),
     ],
 )
 def test_the_provider_is_told_whose_code_it_must_be(

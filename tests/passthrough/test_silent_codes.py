@@ -161,6 +161,7 @@ def hinting(folder: Path, hint: str) -> Iterator[tuple[BffRig, CodePage]]:
 
 def test_genesys_does_not_get_another_person_who_signed_in_at_the_provider(tmp_path: Path) -> None:
     with hinting(tmp_path, "id_token") as (bff, page):
+        # The stand-in heeds a hint of any client; others take those of the asking one only.
         signed = bff.provider.sign_in(
             page.browser.visitor,
             "zoe",
