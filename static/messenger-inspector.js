@@ -173,6 +173,7 @@ function createPost(root, base) {
     begin,
     flush,
     going: () => !closed,
+    waiting: () => kept.length,
     note: (/** @type {any[]} */ ...all) => void attempt(() => note(.../** @type {[string]} */ (all))),
     stop() {
       close();
@@ -483,7 +484,7 @@ function boot(root, script) {
   const state = createStandIn(root, script.dataset.global || root._genesysJs || 'Genesys', post);
   watchPage(root, post, state);
   void post.begin(key);
-  const api = Object.freeze({ recording: post.going, stop: post.stop });
+  const api = Object.freeze({ recording: post.going, waiting: post.waiting, stop: post.stop });
   Object.defineProperty(root, 'MessengerInspector', { value: api });
   root.console.info('This page is recorded for support, without secrets. MessengerInspector.stop() ends it.');
 }

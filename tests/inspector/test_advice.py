@@ -179,6 +179,7 @@ INNOCENT: list[tuple[str, Sequence[FlowEvent]]] = [
     ("tabs_refresh_together", [asked(1), asked(9, OTHER)]),
     ("sign_in_loop", [server(120 * n, FlowStep.SIGN_IN_STARTED) for n in range(4)]),
     ("clock_skew", [at(1, PageStep.PAGE_LOADED, skew_ms=-29_000)]),
+    ("clock_skew", [at(1, PageStep.PAGE_LOADED, skew_ms=40_000), at(2, PageStep.BUS, skew_ms=70)]),
     ("leaves_in_signing_in", [bus(1, "Auth.signingIn"), left(2)]),
     ("messenger_absent", [checked()]),
     ("provider_missing", [checked()]),
