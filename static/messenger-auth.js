@@ -381,7 +381,7 @@ function createProvider(env, page, settings) {
         if (!wanted()) return;
         const work = command('Auth.refreshToken');
         work.then(resolve, reject);
-        await within(env, work.then(() => nap(5 * TABS_SETTLE)), COMMAND_LIMIT);
+        await within(env, work, COMMAND_LIMIT);
       });
     });
   }
@@ -819,7 +819,7 @@ function boot(root, script) {
   if (known) return known; // loaded twice
   /** @type {MessengerAuthApi[]} */ const all = first ? first.of.all : [];
   const of = Object.assign((id = '') => all.find((api) => !id || api.deployment === id), { all });
-  const api = createApi(root, script, first ? first.of : of);
+  const api = createApi(root, script, of);
   all.push(api);
   return first ? api : Object.defineProperty(root, 'MessengerAuth', { value: api }).MessengerAuth;
 }

@@ -88,6 +88,7 @@ for (const fault of ['network', 'hang', { status: 503, body: { code: 'store_unav
       assert.ok(call.error.message.length > 0);
     }
     assert.deepEqual(page.moves, []);
+    assert.equal(page.dialog.asked.length, 0, 'an outage is no reason to ask anybody');
     assertSettledOnce(page);
   });
 }
@@ -309,6 +310,11 @@ test('an endless loop of code requests meets a ceiling', async () => {
   assert.ok(page.states().includes('halted'));
   assert.deepEqual(page.dialog.open().map(({ needs }) => [needs.reason, needs.code]), [['halted', 'sign_in_loop']]);
   assertSettledOnce(page);
+  page.dialog.open()[0].answer('cancelled');
+  await page.clock.advance(100);
+  page.auth.retry();
+  await page.clock.advance(2_000);
+  assert.equal(page.auth.status().state, 'authenticated', 'a click forgives');
 });
 
 test('an exchange that always fails is not tried for ever', async () => {

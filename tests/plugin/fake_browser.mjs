@@ -22,8 +22,8 @@ export function createTabs(clock) {
   const held = new Map();
   const log = [];
 
-  /** @param {string} name @param {{signal: AbortSignal}} options */
-  function request(name, { signal }, work) {
+  /** @param {string} name @param {{signal: AbortSignal, steal?: boolean}} options */
+  function request(name, { signal, steal }, work) {
     return new Promise((resolve, reject) => {
       const entry = {
         run: async () => {
@@ -34,8 +34,8 @@ export function createTabs(clock) {
             reject(error);
           } finally {
             log.push('free');
-            held.get(name).shift();
-            held.get(name)[0]?.run();
+            const queue = held.get(name);
+            if (queue[0] === entry && queue.shift()) queue[0]?.run();
           }
         },
       };
@@ -45,7 +45,7 @@ export function createTabs(clock) {
         held.get(name).splice(at, 1);
         reject(new DOMException('late', 'AbortError'));
       });
-      if (!held.has(name)) held.set(name, []);
+      if (!held.has(name) || steal) held.set(name, []);
       held.get(name).push(entry);
       if (held.get(name).length === 1) timers.setTimeout(entry.run, 0);
     });

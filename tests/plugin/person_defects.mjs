@@ -22,7 +22,6 @@ export const personDefects = {
     ['a reload that nobody does', "if (answer.outcome === 'reload') page.reload();", ''],
     ['after the sign-in it is not asked who it is', "if (outcome === 'signed-in') return known();", "if (outcome === 'signed-in') throw signedOut();"],
     ['commands share a code', '        return core.freshCode();\n', '        return (globalThis.shared ??= core.freshCode());\n'],
-    ['an outage leads to a question', "if (trouble.kind !== 'refused' || look().closed) throw trouble;", ''],
     ['no limit to reAuthenticate', 'reauthentications.push(env.now()) > MOST_SIGN_INS', 'reauthentications.push(env.now()) > Infinity'],
     ['a question that is halted is not one', 'human(missing || state, trouble).then(goOn, () => {});', ''],
     ['the question is not for a code', 'human(missing || state', 'human(state'],
@@ -34,6 +33,8 @@ export const personDefects = {
     ['signInFailed is not published', "core.publish('signInFailed', { code, message });", ''],
   ],
   'commands.test.mjs': [
+    ['a click on the page does not forgive', '    forgive();\n    return signIn(choice, activated);', '    return signIn(choice, activated);'],
+    ['an outage leads to a question', "if (trouble.kind !== 'refused' || look().closed) throw trouble;", ''],
     ['reAuthenticate resolves bare', '      core.expectTokens(WATCH, 2);\n      return data;', '      core.expectTokens(WATCH, 2);'],
     ['no watchdog', '      core.expectTokens(WATCH, 2);\n      return data;', '      return data;'],
     ['no loop guard', 'return times.length < MOST_SIGN_INS;', 'return true;'],
@@ -51,7 +52,6 @@ export const personDefects = {
     ['an unheard sign-out is called done', "if (answer.kind && answer.kind !== 'refused') {", 'if (false) {'],
     ['each click signs out once more', 'signingOut ??= signOutNow()', 'signingOut = signOutNow()'],
     ['a halted chat has no second chance', 'human(missing || state, trouble).then(goOn, () => {});', 'human(missing || state, trouble).catch(() => {});'],
-    ['a click on the page does not forgive', '    forgive();\n    return signIn(choice, activated);', '    return signIn(choice, activated);'],
     ['a person who is signed in is sent away', "if (!session || (session.signed_in && authenticated)) return;", ''],
   ],
   'front_door.test.mjs': [

@@ -38,6 +38,17 @@ test('reAuthenticate without a click asks by the dialog, and nobody is sent anyw
   assert.deepEqual([page.auth.status().state, page.auth.status().reason], ['signing-in', 'dialog']);
 });
 
+test('while the dialog is open, a look at the page does not hide it from the state', async () => {
+  const page = await openAlone();
+  ask(page, 'reAuthenticate');
+  await page.clock.advance(5_000);
+  const before = page.bff.count('/auth/session');
+  page.wake('focus');
+  await page.clock.advance(1_000);
+  assert.equal(page.bff.count('/auth/session'), before + 1);
+  assert.equal(page.auth.status().state, 'signing-in');
+});
+
 test('the dialog gets what it needs: session, client, redirect, words of the brand', async () => {
   const page = await openAlone({ dataset: { provider: 'corporate', surface: 'popup' } });
   page.auth.use({ texts: { en: { go: 'In we go' } }, lang: 'de' });
@@ -249,6 +260,7 @@ test('a fourth reAuthenticate within five minutes is a loop: one question, not a
   }
   assert.deepEqual(settledOf(page, 'reAuthenticate'), [[1, 0], [1, 0], [1, 0], [0, 1], [0, 1], [0, 1]]);
   assert.deepEqual(page.dialog.asked.map(({ needs }) => [needs.reason, needs.code]), [['halted', 'sign_in_loop']]);
+  assert.equal(page.states().filter((state) => state === 'halted').length, 1);
 });
 
 test('forceUpdate: silently while there is a session, by a question without one', async () => {
