@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="run everything on this machine, with stand-ins")
     demo.add_argument("--fast", action="store_true", help="JWT of 10 s, access token of 20 s")
     demo.add_argument("--check", action="store_true", help="drive it headless; exit 0 or 1")
+    demo.add_argument(
+        "--passthrough", action="store_true", help="let Genesys redeem the sign-in service's codes"
+    )
     demo.set_defaults(command=_demo)
     check = commands.add_parser("check", help="look at settings, store, providers, Genesys")
     check.set_defaults(command=_check)
@@ -161,7 +164,7 @@ def _gateway(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from bff.demo import run_demo  # noqa: PLC0415 - stand-ins are loaded for the demo only
 
-    return run_demo(fast=options.fast, check=options.check)
+    return run_demo(fast=options.fast, check=options.check, passthrough=options.passthrough)
 
 
 def _check(options: argparse.Namespace) -> int:

@@ -42,7 +42,7 @@ Ctrl-C ends the demo and forgets everything.
 """
 
 
-def run_demo(*, fast: bool, check: bool) -> int:
+def run_demo(*, fast: bool, check: bool, passthrough: bool = False) -> int:
     """Run until interrupted, or drive it once; return the exit code."""
     stop = threading.Event()
     clock = SystemClock()
@@ -50,13 +50,14 @@ def run_demo(*, fast: bool, check: bool) -> int:
         fast=fast or check,
         first_port=0 if check else FIRST_PORT,
         agent_delay=timedelta(milliseconds=600),
+        passthrough=passthrough,
         inspected=not check,
     )
     with raised(plan, clock=clock, entropy=SystemEntropy()) as stage, served_bff(stage) as bff:
         if check:
             from bff.demo_check import drive  # noqa: PLC0415 - needs Playwright, the demo does not
 
-            return drive(stage)
+            return drive(stage, passthrough=passthrough)
         pace = "The Genesys JWT lives 10 s, access tokens 20 s.\n" if fast else ""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
