@@ -199,6 +199,7 @@ function tabName(root) {
 function createGlass(root, post) {
   const known = { provider: false, provider_ready: false };
   /** @type {string[]} */ const running = [];
+  const ours = new WeakSet();
   /** @type {Map<number, string>} */ const open = new Map();
   let calls = Math.floor(root.Math.random() * 1e9) * 1000;
 
@@ -299,25 +300,31 @@ function createGlass(root, post) {
     if (action === 'subscribe') listens(name);
     if (action === 'command') return asked(args);
     if (action !== 'registerPlugin' || name !== 'AuthProvider' || typeof args[2] !== 'function') return args;
+    const build = args[2];
+    if (ours.has(build)) return args; // out of the queue, and seen on its way in
     known.provider = true;
     post.note('plugin_registered', { name });
-    const build = args[2];
-    return [action, name, (/** @type {any} */ plugin) => build(attempt(() => shown(plugin)) ?? plugin)];
+    const glass = (/** @type {any} */ plugin) => build(attempt(() => shown(plugin)) ?? plugin);
+    ours.add(glass);
+    return [action, name, glass];
   }
 
   /** @param {any[]} args */
   function asked(args) {
     const name = String(args[1]);
+    if (args.some((one) => ours.has(one))) return args;
     post.note('asked', { name, by: 'page' });
     const ways = ['resolved', 'rejected'];
     return args.map((one) => {
       if (typeof one !== 'function') return one;
       const how = ways.shift();
-      return function (/** @type {any[]} */ ...got) {
+      const told = function (/** @type {any[]} */ ...got) {
         post.note('answered', { name, how, ...(how === 'rejected' && { message: wordsOf(got[0]) }) });
         // @ts-expect-error the bus decides what `this` is
         return Reflect.apply(one, this, got);
       };
+      ours.add(told);
+      return told;
     });
   }
 
