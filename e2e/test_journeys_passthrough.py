@@ -119,3 +119,31 @@ def test_three_expiries_pass_unnoticed(turned: World) -> None:
 
     assert turned.counters()["exchanges"] == 1
     assert tab.popups == 0
+
+
+def test_a_frame_of_the_brand_signs_in_where_the_provider_is_on_its_site(there: World) -> None:
+    page = FrontChannelPage(there)
+    opened = page.do("open", {"return_to": "/by-hand", "surface": "modal"})
+    frame = page.frame(opened["url"])
+
+    frame.get_by_label("Login").fill(there.provider.first.login)
+    frame.get_by_label("Password").fill("any")
+    frame.get_by_role("button", name="Sign in").click()
+    frame.get_by_role("heading", name="You are signed in").wait_for()
+
+    assert page.do("look", opened["id"])["status"] == "done"
+    assert page.do("redeem", page.do("code"))["status"] == 200
+    assert [session.person.claims["email"] for session in there.sessions()] == [
+        there.provider.first.email
+    ]
+
+
+def test_who_cancels_in_a_frame_reads_it_there_and_the_page_knows(there: World) -> None:
+    page = FrontChannelPage(there)
+    opened = page.do("open", {"return_to": "/by-hand", "surface": "modal"})
+    frame = page.frame(opened["url"])
+
+    frame.get_by_role("button", name="Cancel").click()
+    frame.get_by_text("sign_in_denied").wait_for()
+
+    assert page.do("look", opened["id"]) == {"status": "failed", "code": "sign_in_denied"}
