@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Request
 from running_bff import RunningBff
 
 from bff.adapters.system import SystemClock, SystemEntropy
@@ -60,8 +60,7 @@ class Inspected:
         house = self.bff.services.inspector
         assert house is not None
         (head,) = house.shelf.everything()
-        events, cursor = house.shelf.read(head)
-        return exported(head, events, fresh=events, cursor=cursor, now=self.clock.now())
+        return exported(head, house.shelf.read(head), now=self.clock.now())
 
     def wait_for(self, page: Page, words: str, *, times: int = 1) -> dict[str, Any]:
         """Wait until an event of these words has come so often; return the recording."""
@@ -70,7 +69,8 @@ class Inspected:
             if sum(words in one["words"] for one in told["events"]) >= times:
                 return told
             page.wait_for_timeout(50)
-        raise AssertionError(f"{words!r} is not in {[one['words'] for one in told['events']]}")
+        seen = [one["words"] for one in self.told()["events"]]
+        raise AssertionError(f"{words!r} is not in {seen}")
 
     def inspector(self) -> Page:
         page = self.context.new_page()
@@ -182,9 +182,12 @@ def test_of_our_own_plugin_on_the_same_path_there_is_nothing_to_say(shop: Inspec
 @in_chromium
 def test_no_secret_leaves_the_page_for_the_inspector(shop: Inspected) -> None:
     sent: list[str] = []
-    shop.context.on(
-        "request", lambda one: "/inspector/" in one.url and sent.append(one.post_data or "")
-    )
+
+    def listen(request: Request) -> None:
+        if "/inspector/" in request.url:
+            sent.append(request.post_data or "")
+
+    shop.context.on("request", listen)
     tab = shop.shopper()
     tab.visit("/thread")
     tab.open_messenger()

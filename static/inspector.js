@@ -114,7 +114,9 @@ async function look() {
 
 async function keepLooking() {
   await look();
-  setTimeout(keepLooking, PAUSE);
+  // A recording that has gone quiet is looked at less often.
+  const quiet = (state.told?.now_ms ?? 0) - (state.events.at(-1)?.at ?? 0) > 60_000;
+  setTimeout(keepLooking, state.told && quiet ? 3 * PAUSE : PAUSE);
 }
 
 // Showing it.

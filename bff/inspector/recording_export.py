@@ -1,6 +1,5 @@
 """A recording as JSON: for the page, and as a file that the page can show later."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -8,21 +7,14 @@ from bff.inspector.advice import findings
 from bff.inspector.advice_shape import Finding
 from bff.inspector.flow_events import FlowEvent
 from bff.inspector.flow_words import words_of
-from bff.inspector.recordings import Recording
+from bff.inspector.recordings import Reading, Recording
 
 FORMAT: Final = "messenger-bff recording"
 VERSION: Final = 1
 
 
-def exported(
-    head: Recording,
-    events: Sequence[FlowEvent],
-    *,
-    fresh: Sequence[FlowEvent],
-    cursor: int,
-    now: datetime,
-) -> dict[str, Any]:
-    """Return `fresh` events in words, and what all `events` together say is wrong."""
+def exported(head: Recording, read: Reading, *, now: datetime) -> dict[str, Any]:
+    """Return what is new in words, and what all events together say is wrong."""
     now_ms = int(now.timestamp() * 1000)
     return {
         "format": FORMAT,
@@ -30,9 +22,9 @@ def exported(
         "made_at": now.isoformat(),
         "now_ms": now_ms,
         "recording": shown(head),
-        "cursor": cursor,
-        "findings": [_finding(one) for one in findings(events, now_ms=now_ms)],
-        "events": [_event(one) for one in fresh],
+        "cursor": read.cursor,
+        "findings": [_finding(one) for one in findings(read.events, now_ms=now_ms)],
+        "events": [_event(one) for one in read.fresh],
     }
 
 

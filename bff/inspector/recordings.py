@@ -40,6 +40,15 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is kept of a recording, what of it is new to the reader, and the last batch."""
+
+    events: list[FlowEvent]
+    fresh: list[FlowEvent]
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pointer:
     """Leads from something that a server knows to a recording."""
 
@@ -99,14 +108,20 @@ class RecordingShelf:
         self._batches.delete(_place(recording, number - KEPT_BATCHES))
         self._move_head(recording, number, person)
 
-    def read(self, head: Recording, *, after: int = 0) -> tuple[list[FlowEvent], int]:
-        """Return the events behind batch `after`, and the number of the last batch read."""
-        number = max(after, head.batches - KEPT_BATCHES)
+    def read(self, head: Recording, *, after: int = 0) -> Reading:
+        """Return what is kept, and what of it is behind batch `after`."""
+        number = max(0, head.batches - KEPT_BATCHES)
         events: list[FlowEvent] = []
+        fresh: list[FlowEvent] = []
         while (held := self._batches.get(_place(head.id, number + 1))) is not None:
             events += held.record.events
             number += 1
-        return distinct(events)[-KEPT_EVENTS:], number
+            fresh += held.record.events if number > after else ()
+        return Reading(
+            events=distinct(events)[-KEPT_EVENTS:],
+            fresh=distinct(fresh)[-KEPT_EVENTS:],
+            cursor=number,
+        )
 
     def point(self, what: str, name: str, recording: str) -> None:
         """Remember which recording a session or a code belongs to."""

@@ -199,9 +199,7 @@ def _looked_at(unverified_id: str) -> Recording:
 
 def _told(head: Recording, after: int) -> dict[str, Any]:
     here, house = services(), _house()
-    everything, cursor = house.shelf.read(head)
-    fresh, _ = house.shelf.read(head, after=after) if after else (everything, cursor)
-    return exported(head, everything, fresh=fresh, cursor=cursor, now=here.clock.now())
+    return exported(head, house.shelf.read(head, after=after), now=here.clock.now())
 
 
 def _batch(here: Services, body: dict[str, Any]) -> list[FlowEvent]:

@@ -46,7 +46,7 @@ def head_of(shelf: RecordingShelf, recording: str) -> Recording:
 
 
 def numbers(shelf: RecordingShelf, recording: str, after: int = 0) -> list[int]:
-    return [one.at_ms for one in shelf.read(head_of(shelf, recording), after=after)[0]]
+    return [one.at_ms for one in shelf.read(head_of(shelf, recording), after=after).fresh]
 
 
 def test_events_are_read_in_the_order_in_which_they_came(shelf: RecordingShelf) -> None:
