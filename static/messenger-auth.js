@@ -577,7 +577,7 @@ function createProvider(env, page, settings) {
       ? act('forcedCode')(data)
       : freshCode().catch((trouble) => {
           authenticated = false;
-          missing = trouble.reason || '';
+          missing = trouble.reason || missing;
           if (trouble.kind === 'refused' && ++recoveries <= MOST_RECOVERIES) void check();
           throw noted(trouble);
         });

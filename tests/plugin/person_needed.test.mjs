@@ -335,3 +335,15 @@ test('getAuthCode without a way to a code is refused at once; in the end the que
   await page.clock.advance(MINUTE);
   assert.deepEqual(page.dialog.asked.map(({ needs }) => needs.reason), ['code_needed']);
 });
+
+test('a BFF that lets no second frame try does not make it a question about the chat', async () => {
+  const page = await openAlone();
+  page.bff.signIn();
+  page.dialog.silent = async () => ({ done: false, code: 'interaction_required' });
+  page.bff.faults['/messenger/code'] = [front(page), ...Array(20).fill(page.bff.refusal(401, 'interaction_required'))];
+  ask(page, 'getAuthCode');
+  await page.clock.advance(500);
+  ask(page, 'getAuthCode');
+  await page.clock.advance(MINUTE);
+  assert.deepEqual(page.dialog.asked.map(({ needs }) => needs.reason), ['code_needed']);
+});
