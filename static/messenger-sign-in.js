@@ -624,14 +624,16 @@ function silent(env, { id, url, call, signal }) {
 
 const DRAFTS = 'messenger-auth:drafts';
 const FIELDS = 'textarea, input:not([type]), input[type=text], input[type=search], [contenteditable]:not([contenteditable=false])';
+const MARKS = ['autocomplete', 'name', 'id', 'aria-label', 'placeholder'];
 const PRIVATE = /passw|cc-|one-time|card|cvc|cvv|iban|otp|secret|token|\bpin\b/i;
 
 const nameOf = (/** @type {any} */ element) => element.localName + '#' + element.id + '.' + (element.getAttribute('name') || '');
 
 /** @param {any} element */
 function mayBeKept(element) {
-  const { autocomplete, name, id, disabled, readOnly } = element;
-  return !disabled && !readOnly && !PRIVATE.test([autocomplete, name, id, element.getAttribute('aria-label')].join(' '));
+  const { disabled, readOnly } = element;
+  // As written: where a browser does not know a word for autocomplete, its property is empty.
+  return !disabled && !readOnly && !MARKS.some((name) => PRIVATE.test(element.getAttribute(name)));
 }
 
 /** Also in open shadow roots and in frames of the same origin. @param {any} scope @returns {Generator<[string, any]>} */
