@@ -778,7 +778,7 @@ function wakeOn(root, provider, signal) {
 
 /** @param {any} root @param {any} script @param {MessengerAuthApi['of']} of @returns {MessengerAuthApi} */
 function createApi(root, script, of) {
-  const { deployment, provider: name, surface, renewal, dialog, global = 'Genesys', debug } = script.dataset;
+  const { deployment, provider: name, surface = 'redirect', renewal, dialog, global = 'Genesys', debug } = script.dataset;
   const base = new URL('..', script.src).href.slice(0, -1);
   const env = environmentOf(root);
   const page = pageOf(root, env, base, global, debug !== undefined || /[?&]debug\b/.test(script.src));

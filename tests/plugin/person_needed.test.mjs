@@ -33,7 +33,7 @@ test('reAuthenticate without a click asks by the dialog, and nobody is sent anyw
   const [{ needs }] = page.dialog.asked;
   assert.deepEqual(
     [needs.reason, needs.surface, needs.activated, needs.code, needs.base],
-    ['reauthenticate', undefined, false, 'login_required', page.bff.base],
+    ['reauthenticate', 'redirect', false, 'login_required', page.bff.base],
   );
   assert.deepEqual([page.auth.status().state, page.auth.status().reason], ['signing-in', 'dialog']);
 });
