@@ -152,6 +152,7 @@ def test_the_threads_plugin_is_told_each_of_its_faults_by_name(shop: Inspected) 
     assert page.locator("#timeline .gap").count() == 1
 
 
+@in_chromium
 @pytest.mark.turns_time
 def test_of_our_own_plugin_on_the_same_path_there_is_nothing_to_say(shop: Inspected) -> None:
     tab = shop.shopper()

@@ -275,7 +275,11 @@ function createGlass(root, post) {
           // @ts-expect-error the bus decides what `this` is
           return Reflect.apply(original, this, args);
         },
-      subscribe: noting(([event]) => listens(event, 'plugin')),
+      subscribe: (original) =>
+        function (/** @type {any[]} */ ...args) {
+          // @ts-expect-error the bus decides what `this` is
+          return Reflect.apply(original, this, listening(args, 'plugin'));
+        },
       command: noting(([name]) => post.note('asked', { name: String(name), by: 'plugin' })),
       ready: noting(() => {
         known.provider_ready = true;
@@ -291,13 +295,25 @@ function createGlass(root, post) {
       return Reflect.apply(original, this, args);
     };
 
-  const listens = (/** @type {any} */ event, by = 'page') =>
-    /^Auth\./.test(event) && post.note('subscribed', { event: String(event), by });
+  /** Who leaves the page when it hears this does so before anybody else is told. @param {any[]} args */
+  function listening(args, by = 'page') {
+    const [event, hear] = args;
+    if (!/^Auth\./.test(event) || ours.has(hear)) return args;
+    post.note('subscribed', { event, by });
+    if (event !== 'Auth.signingIn' || typeof hear !== 'function') return args;
+    const told = function (/** @type {any[]} */ ...got) {
+      post.note('heard', { event, by });
+      // @ts-expect-error the bus decides what `this` is
+      return Reflect.apply(hear, this, got);
+    };
+    ours.add(told);
+    return [event, told, ...args.slice(2)];
+  }
 
   /** Look at a call of the page to Genesys; return what to call instead. @param {any[]} args */
   function through(args) {
     const [action, name] = args;
-    if (action === 'subscribe') listens(name);
+    if (action === 'subscribe') return [action, ...listening(args.slice(1))];
     if (action === 'command') return asked(args);
     if (action !== 'registerPlugin' || name !== 'AuthProvider' || typeof args[2] !== 'function') return args;
     const build = args[2];

@@ -65,15 +65,12 @@ def _storage(story: Story) -> Seen | None:
 
 
 def _leaves_while_signing_in(story: Story) -> Seen | None:
-    found = []
-    for one in story.bus("Auth.signingIn"):
-        listens = [
-            heard
-            for heard in story.of(PageStep.SUBSCRIBED, tab=one.tab)
-            if heard.text("event") == "Auth.signingIn" and heard.at_ms <= one.at_ms
-        ]
-        if listens and story.left(one.tab, one.at_ms, one.at_ms + LEAVES_MS):
-            found.append(one)
+    found = [
+        one
+        for one in story.of(PageStep.HEARD)
+        if one.text("event") == "Auth.signingIn"
+        and story.left(one.tab, one.at_ms, one.at_ms + LEAVES_MS)
+    ]
     return seen(
         found, "The plugin listens to Auth.signingIn, and the page was left right after it, {n}."
     )

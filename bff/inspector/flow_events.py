@@ -32,6 +32,7 @@ class PageStep(StrEnum):
     COMMAND_SETTLED = "command_settled"
     PUBLISHED = "published"
     SUBSCRIBED = "subscribed"
+    HEARD = "heard"
     BUS = "bus"
     ASKED = "asked"
     ANSWERED = "answered"

@@ -57,6 +57,7 @@ _PAGE: Final[dict[str, tuple[Level, str]]] = {
     PageStep.COMMAND_SETTLED: (Level.PLAIN, "{name} is {how}"),
     PageStep.PUBLISHED: (Level.PLAIN, "AuthProvider publishes {event}"),
     PageStep.SUBSCRIBED: (Level.PLAIN, "The {by} listens to {event}"),
+    PageStep.HEARD: (Level.PLAIN, "The {by} hears {event}"),
     PageStep.BUS: (Level.PLAIN, "{event}"),
     PageStep.ASKED: (Level.PLAIN, "The {by} calls {name}"),
     PageStep.ANSWERED: (Level.PLAIN, "{name} is {how}"),

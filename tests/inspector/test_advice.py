@@ -62,8 +62,8 @@ def published(seconds: float, event: str) -> FlowEvent:
     return at(seconds, PageStep.PUBLISHED, event=event)
 
 
-def listening(event: str) -> FlowEvent:
-    return at(0, PageStep.SUBSCRIBED, event=event, by="plugin")
+def heard(seconds: float) -> FlowEvent:
+    return at(seconds, PageStep.HEARD, event="Auth.signingIn", by="plugin")
 
 
 def checked(**facts: bool) -> FlowEvent:
@@ -132,7 +132,7 @@ GUILTY: list[tuple[str, Sequence[FlowEvent]]] = [
         "secret_in_storage",
         [at(3, PageStep.STORAGE_SECRET, where="localStorage", key="v", what="verifier")],
     ),
-    ("leaves_in_signing_in", [listening("Auth.signingIn"), bus(1, "Auth.signingIn"), left(2)]),
+    ("leaves_in_signing_in", [heard(1), left(2)]),
     ("messenger_absent", [checked(genesys=False)]),
     ("messenger_absent", [checked(auth_ready=False)]),
     ("provider_missing", [checked(provider=False, provider_ready=False)]),
@@ -181,6 +181,7 @@ INNOCENT: list[tuple[str, Sequence[FlowEvent]]] = [
     ("clock_skew", [at(1, PageStep.PAGE_LOADED, skew_ms=-29_000)]),
     ("clock_skew", [at(1, PageStep.PAGE_LOADED, skew_ms=40_000), at(2, PageStep.BUS, skew_ms=70)]),
     ("leaves_in_signing_in", [bus(1, "Auth.signingIn"), left(2)]),
+    ("leaves_in_signing_in", [heard(1), left(9)]),
     ("messenger_absent", [checked()]),
     ("provider_missing", [checked()]),
     ("person_changed", [signed_in(1, "abc"), bus(30, "Auth.loggedOut"), signed_in(60, "xyz")]),
