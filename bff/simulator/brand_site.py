@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Flask, render_template
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 
 from bff.resources import static_folder, templates_folder
@@ -53,7 +53,10 @@ def create_brand_site(settings: BrandSettings) -> Flask:
 
     def page(template: str, **words: Any) -> str:
         plugin = "ours" if settings.with_plugin else "none"
-        return render_template(template, **{"settings": settings, "plugin": plugin, **words})
+        # `/?surface=popup`: people sign in in a window beside the page.
+        surface = "popup" if request.args.get("surface") == "popup" else "redirect"
+        known = {"settings": settings, "plugin": plugin, "surface": surface}
+        return render_template(template, **known | words)
 
     @app.get("/")
     def product() -> ResponseReturnValue:
