@@ -108,6 +108,28 @@ def test_a_messenger_that_lost_its_tokens_gets_a_code_unseen(there: World) -> No
     assert tab.popups == 0
 
 
+def test_a_click_visits_a_provider_elsewhere_and_the_same_person_chats_on(elsewhere: World) -> None:
+    tab = elsewhere.signed_in_tab()
+    tab.say("Before")
+    known = tab.page.evaluate("() => window.__expiries.length")
+
+    forget_at_genesys(tab)
+    # What the driver evaluates counts as a click: with one nobody is asked before it leaves.
+    with tab.page.expect_navigation(url=elsewhere.stage.brand_url + "/**"):
+        tab.page.evaluate("() => void Genesys('command', 'Auth.reAuthenticate')")
+    tab.open_messenger()
+    tab.wait_until_known(elsewhere.provider.first.name)
+    tab.say("After")
+
+    assert known == 1
+    assert {one["identity"]["email"] for one in elsewhere.heard()} == {
+        elsewhere.provider.first.email
+    }
+    assert elsewhere.counters()["exchanges"] == 2
+    assert len(elsewhere.sessions()) == 1
+    assert tab.popups == 0
+
+
 def test_three_expiries_pass_unnoticed(turned: World) -> None:
     tab = turned.signed_in_tab()
 
