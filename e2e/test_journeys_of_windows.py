@@ -49,7 +49,7 @@ def test_a_window_signs_in_and_closes_and_the_page_was_never_left(here: DialogWo
     tab.page.evaluate("() => void (window.__same = true)")
 
     popup = tab.press()
-    expect(tab.status).to_have_text("Please finish signing in in the other window.")
+    expect(tab.status).to_have_text("Please finish the sign-in in the other window.")
     here.provider.sign_in(popup, here.provider.first)
 
     assert tab.outcome() == {"outcome": "signed-in"}

@@ -59,7 +59,7 @@ const WORDS = {
     reload: 'Reload chat',
     open: 'Open the window again',
     later: 'Not now',
-    window: 'Please finish signing in in the other window.',
+    window: 'Please finish the sign-in in the other window.',
     closed: 'The window seems to be closed. You can open it again.',
     offline: 'You are offline. You can sign in once you are connected again.',
     online: 'You are connected again.',
