@@ -65,7 +65,6 @@ const publicPart = ({ code = '', message = '' }) => ({ code, message });
 // BFF client: what the page asks of our own server.
 
 const ANSWER_LIMIT = 10_000;
-const AUTH_DATA = ['authCode', 'redirectUri', 'codeVerifier', 'nonce', 'maxAge', 'iss'];
 
 const kindOf = (status = 0) => (status === 401 ? 'refused' : status === 429 || status > 499 ? 'unreachable' : 'wrong');
 
@@ -118,7 +117,8 @@ function createBff(env, base = '', silent) {
         // The computer may have slept meanwhile.
         const old = life - (env.now() - sent) < Math.min(10_000, life / 2);
         if (old || !answer.authCode || !answer.redirectUri) continue;
-        return Object.fromEntries(AUTH_DATA.filter((k) => answer[k] != null).map((k) => [k, answer[k]]));
+        const { expiresIn, ...data } = answer;
+        return data;
       }
       throw unreachable();
     },
@@ -146,15 +146,14 @@ const backoff = (n = 0, random = Math.random, floor = 0) => Math.max(floor || 0,
 /** @returns {Claims | null} */
 const decodeJwt = (jwt = '') =>
   attempt(() => {
-    const part = jwt.split('.')[1].replace(/-/g, '+').replace(/_/g, '/');
-    const bytes = Uint8Array.from(atob(part), (c) => c.charCodeAt(0));
-    const { exp, iat } = JSON.parse(new TextDecoder().decode(bytes));
+    // Names come out garbled, the times do not.
+    const { exp, iat } = JSON.parse(atob(jwt.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
     return Number.isFinite(exp) ? { exp, iat: iat < exp ? iat : 0 } : null;
   });
 
-/** Server minus local clock: an old `iat` says nothing. */
-const offsetOf = ({ exp = 0, iat = 0 }, now = 0, fresh = false, saved = { exp: 0, offset: 0 }, server = 0) =>
-  saved.exp === exp ? +saved.offset || 0 : fresh && iat ? iat * SECOND - now : server || 0;
+/** Genesys' clock minus ours: an old `iat` says nothing. */
+const offsetOf = ({ exp = 0, iat = 0 }, now = 0, fresh = false, saved = { exp: 0, offset: 0 }) =>
+  saved.exp === exp ? +saved.offset || 0 : fresh && iat ? iat * SECOND - now : 0;
 
 /** Undocumented. @param {any} error */
 const isFatal = (error) => [400, 401, 403].includes(error?.status) || /invalid_grant/.test(error?.message);
@@ -169,7 +168,11 @@ function createRenewal(env, needs) {
   /** @type {Token | null} */ let token = null;
   /** @type {number[]} */ let fired = [];
   /** The request under way. @type {object | null} */ let flight = null;
+  let drift = env.drift();
   const alarm = createAlarm(env);
+  // The server's, as far as it is known: ours may be set.
+  const clock = () => env.now() + (needs.serverOffset() || 0);
+  const wasSet = () => Math.abs(env.drift() - drift) > LEAD;
 
   /** @param {Act} [then] */
   function move(next = '', then, delay = 0) {
@@ -183,7 +186,7 @@ function createRenewal(env, needs) {
   // Ticks notice a sleep; a hidden tab gets one timer, which is not throttled.
   function arm(next = 'scheduled') {
     if (!token) return move('idle');
-    const delay = dueAt(token) - env.now();
+    const delay = dueAt(token) - clock();
     if (needs.onDemand && next === 'scheduled' && delay > 0) return move(next);
     move(next, () => check(), env.visible() ? Math.min(delay, TICK) : delay);
   }
@@ -191,14 +194,13 @@ function createRenewal(env, needs) {
   /** `needed`: a socket wants a valid JWT, and this tab's Messenger may not know what another tab got. */
   function check(needed = false) {
     if (!token || flight || status === 'halted') return;
-    const now = env.now();
-    // A clock that was put back costs one life at most.
-    token.deadline = Math.min(token.deadline, now + token.life);
-    token.floor = Math.min(token.floor, now + FLOOR);
+    const now = clock();
+    const set = wasSet();
     const lent = needed && token.own < Math.min(now, token.deadline);
-    if (now < dueAt(token) && !lent) return arm(status);
+    if (!set && now < dueAt(token) && !lent) return arm(status);
     if (!env.visible()) return move('due-hidden');
     if (!env.online()) return move('offline');
+    if (set) return void needs.ask(); // slept, or set: the server knows
     if (lent) token.own = Infinity; // once
     fire(now);
   }
@@ -237,7 +239,7 @@ function createRenewal(env, needs) {
   }
 
   function again(n = 0, floor = 0) {
-    notBefore = env.now() + backoff(n, env.random, floor);
+    notBefore = clock() + backoff(n, env.random, floor);
     arm('retrying');
   }
 
@@ -249,6 +251,7 @@ function createRenewal(env, needs) {
   /** @param {Token} next */
   function take(next) {
     token = next;
+    if (needs.saved()?.late) lead = LATE; // once for all tabs
     flight = null;
     attempts = outages = notBefore = 0;
     arm();
@@ -257,17 +260,24 @@ function createRenewal(env, needs) {
 
   return {
     status: () => status,
-    wake(needed = false) {
+    /** The server's time is known again. */
+    looked() {
+      if (!wasSet()) return;
+      drift = env.drift();
+      check();
+    },
+    wake(needed = false, lent = needed) {
       if (status === 'resting') outages = notBefore = 0;
-      if (needed || !needs.onDemand || status !== 'scheduled') check(needed);
+      if (needed || !needs.onDemand || status !== 'scheduled') check(lent);
     },
     /** Only a greater `exp` is progress. @param {Claims | null} claims */
     accept(claims, fresh = false) {
       if (!claims || (token && claims.exp <= token.exp)) return false;
       const { exp, iat } = claims;
-      const now = env.now();
-      const offset = offsetOf(claims, now, fresh, needs.saved(), needs.serverOffset());
-      if (fresh) needs.save({ exp, offset });
+      const now = clock();
+      const saved = needs.saved();
+      const offset = offsetOf(claims, now, fresh && !wasSet(), saved);
+      if (fresh) needs.save({ exp, offset, late: saved?.late || lead < 0 });
       const deadline = exp * SECOND - offset;
       return take({ exp, deadline, own: deadline, life: iat ? (exp - iat) * SECOND : Infinity, floor: fresh ? now + FLOOR : 0 });
     },
@@ -279,7 +289,6 @@ function createRenewal(env, needs) {
     reset() {
       token = flight = null;
       attempts = outages = notBefore = 0;
-      lead = LEAD;
       move('idle');
     },
   };
@@ -346,6 +355,7 @@ function createProvider(env, page, settings) {
     saved: memory.clock,
     save: memory.saveClock,
     serverOffset: () => session?.offset,
+    ask: check,
     halted: renewalHalted,
     resting: () => tell('unavailable', 'renewal_failed', unreachable()),
   });
@@ -444,7 +454,7 @@ function createProvider(env, page, settings) {
     checking ??= bff
       .session()
       .then((answer) => void (session = answer), unavailable)
-      .then(() => ((checking = null), settle()));
+      .then(() => ((checking = null), renewal.looked(), settle()));
     return checking;
   }
 
@@ -617,7 +627,9 @@ function createProvider(env, page, settings) {
     for (const event of ['offline', 'reconnecting', 'reconnected']) {
       bus.subscribe('MessagingService.' + event, () => {
         down = event !== 'reconnected';
-        renewal.wake(true);
+        renewal.wake(true, false);
+        // Often the Messenger knows what another tab got.
+        if (down) env.setTimeout(() => down && renewal.wake(true), LEAD);
       });
     }
     bus.ready();
@@ -643,7 +655,8 @@ function createProvider(env, page, settings) {
     shutEvents();
     renewal.reset();
     desk?.abort();
-    [watch, recovery].forEach((alarm) => alarm());
+    watch();
+    recovery();
   }
 
   const forget = () => void (session = { signed_in: false });
@@ -685,6 +698,7 @@ const shelf = (root, kind = '') => ({
 /** @param {any} root @returns {Environment} */
 const environmentOf = (root) => ({
   now: () => root.Date.now(),
+  drift: () => root.Date.now() - root.performance.now(),
   random: () => root.Math.random(),
   visible: () => !root.document.hidden,
   online: () => root.navigator.onLine,

@@ -289,7 +289,8 @@ function createMessaging({ bus, vault, api, dials, config, auth }) {
   });
 
   function send(text) {
-    if (!configured || view.readOnly || !text.trim()) return false;
+    // On a socket that is closing nothing would arrive; the text stays in the field.
+    if (!configured || !wire?.isOpen || view.readOnly || !text.trim()) return false;
     const tracingId = request("onMessage", { message: { type: "Text", text } });
     pending.set(tracingId, text);
     show({ failed: null });

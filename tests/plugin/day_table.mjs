@@ -73,7 +73,7 @@ export async function dayWith({ life, answer }, skew = 0, onDemand = false) {
 
   let saved;
   const renewal = rooms.createRenewal(
-    { now: clock.local, random: createRandom(3), visible: () => true, online: () => true, ...timers },
+    { now: clock.local, drift: () => clock.local() - clock.elapsed(), random: createRandom(3), visible: () => true, online: () => true, ...timers },
     {
       onDemand,
       refresh,

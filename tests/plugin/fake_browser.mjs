@@ -128,6 +128,7 @@ export function createWindow({ clock, bff, local, tab, tabs, path = '/shop?item=
 
   const window = {
     Date: { now: clock.local },
+    performance: { now: clock.elapsed },
     Math: { random: createRandom(seed) },
     document: { hidden: false },
     navigator: { onLine: true, userActivation: { isActive: false } },

@@ -9,7 +9,8 @@ type Kind = 'refused' | 'unreachable' | 'wrong';
 /** `reason`: the one to ask a person for, if it is not that of the command. */
 type Problem = { code: string; message: string; kind: Kind; wait: number; reason?: string };
 type Claims = { exp: number; iat?: number };
-type ClockRecord = { exp: number; offset: number };
+/** `late`: this Genesys gives no new JWT early. */
+type ClockRecord = { exp: number; offset: number; late?: boolean };
 /** `own`: when this tab's JWT ends, if another tab has a newer one. */
 type Token = { exp: number; deadline: number; own: number; life: number; floor: number };
 type AuthData = { [field: string]: string | number };
@@ -30,6 +31,8 @@ type Act = () => unknown;
 
 type Environment = {
   now(): number;
+  /** The wall clock minus one that nobody sets: it jumps when that was set, or the machine slept. */
+  drift(): number;
   random(): number;
   visible(): boolean;
   online(): boolean;
@@ -127,6 +130,7 @@ type RenewalNeeds = {
   saved(): ClockRecord | undefined;
   save(record: ClockRecord): void;
   serverOffset(): number | undefined;
+  ask(): Promise<any>;
   halted(reason: string): void;
   /** No answer for a long time. */
   resting(): void;

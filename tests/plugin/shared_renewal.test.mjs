@@ -117,6 +117,17 @@ test('a socket that reconnects on a borrowed token, its own being old, renews on
   assert.equal(borrower.genesys.names('Auth.refreshToken').length, 1);
 });
 
+test('a socket that is back within moments on a borrowed token costs no renewal', async () => {
+  const { clock, pages } = await openTabs(2);
+  await clock.advance(LIFE + MINUTE);
+  const [borrower] = pages.filter((page) => page.genesys.names('Auth.refreshToken').length === 0);
+  borrower.genesys.publish('MessagingService', 'reconnecting');
+  await clock.advance(1_100);
+  borrower.genesys.publish('MessagingService', 'reconnected');
+  await clock.advance(10_000);
+  assert.equal(borrower.genesys.names('Auth.refreshToken').length, 0);
+});
+
 test('a socket that reconnects while its own token is good renews nothing', async () => {
   const { clock, pages } = await openTabs(2);
   await clock.advance(5 * MINUTE);

@@ -12,6 +12,7 @@ const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 export function createClock(start = Date.UTC(2026, 8, 1), flush = nextTurn) {
   let now = start;
   let skew = 0;
+  let slept = 0;
   let count = 0;
   const timers = new Map();
 
@@ -28,6 +29,8 @@ export function createClock(start = Date.UTC(2026, 8, 1), flush = nextTurn) {
     now: () => now,
     /** What this computer believes. */
     local: () => now + skew,
+    /** What was counted while the computer was awake: no clock that is set changes it. */
+    elapsed: () => now - start - slept,
     setSkew: (milliseconds) => void (skew = milliseconds),
     /** Timers that belong to `owner`, so that its pending ones can be counted. */
     timersOf: (owner) => ({
@@ -58,6 +61,7 @@ export function createClock(start = Date.UTC(2026, 8, 1), flush = nextTurn) {
     /** The computer sleeps: the wall clock goes on, no timer does. */
     sleep(milliseconds) {
       now += milliseconds;
+      slept += milliseconds;
       for (const timer of timers.values()) timer.at += milliseconds;
     },
   };
