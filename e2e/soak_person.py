@@ -10,6 +10,8 @@ from bff.simulator.shopper import Shopper
 
 TABS: Final = 5
 ECHO_LIMIT_MS: Final = 5_000
+LOOKS: Final = 2
+SHUT_LIMIT_MS: Final = 1_000
 PATHS: Final = ("/", "/orders")
 
 EYES: Final = """
@@ -70,7 +72,8 @@ class Person:
         self.waiting: list[str] = []
         self.typed: list[str] = []
         self.dialogs = 0
-        self.popups = 0
+        self.unsure: dict[str, int] = {}
+        self.said_again = 0
         self.states: Counter[str] = Counter()
 
     @property
@@ -127,12 +130,31 @@ class Person:
         """Say whether nothing is under way in the tab in front."""
         return self.is_away or bool(self.tab.page.evaluate(CALM))
 
+    def is_asked(self) -> bool:
+        """Say whether the Messenger shows its Re-authenticate to the person."""
+        return not self.is_away and bool(self.tab.page.evaluate(STATE) == "reauthenticate")
+
     def speak(self) -> None:
         """Say what is waiting, if the chat takes it; who has typed it presses Send once."""
+        if not (self.waiting or self.unsure) or not self._may_speak():
+            return
+        self._look_again()
         while self.waiting and self._may_speak():
             if not self._say(self.waiting[0]):
                 return
             self.waiting.pop(0)
+
+    def _look_again(self) -> None:
+        """Type once more what is not in the conversation two minutes after it was sent."""
+        for text, looks in list(self.unsure.items()):
+            if self.tab.message(text).count():
+                del self.unsure[text]
+            elif looks < LOOKS:
+                self.unsure[text] = looks + 1
+            else:
+                del self.unsure[text]
+                self.waiting.insert(0, text)
+                self.said_again += 1
 
     def go_home(self) -> Counter[str]:
         """Close the day; return how often each text stands in the conversation."""
@@ -170,19 +192,23 @@ class Person:
 
     def _say(self, text: str) -> bool:
         page = self.tab.page
-        self.tab.part("messenger-input").fill(text)
+        field = self.tab.part("messenger-input")
+        try:
+            field.fill(text, timeout=SHUT_LIMIT_MS)
+        except Error:
+            return False  # the conversation went elsewhere while the hand was moving
         self._press("messenger-send")
-        if self.tab.part("messenger-input").input_value():
+        if field.input_value():
             return False
         try:
             self.tab.message(text).wait_for(timeout=ECHO_LIMIT_MS)
         except Error:
-            # Not shown is not lost: what Genesys heard is counted in the evening.
+            # Not shown is not lost: it may be on its way, or come with the history.
+            self.unsure[text] = 0
             self.states["no echo in " + str(page.evaluate(STATE))] += 1
         return True
 
     def _note(self, tab: Shopper) -> None:
         seen = tab.page.evaluate("() => window.__seen()")
         self.dialogs += seen["dialogs"]
-        self.popups += tab.popups
         self.states.update(line for line in seen["states"].splitlines() if line)

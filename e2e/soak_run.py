@@ -26,6 +26,7 @@ AROUND_THE_END: Final = tuple(timedelta(seconds=s) for s in (-2.5, -1.5, -0.5, 0
 A_MOMENT: Final = timedelta(milliseconds=250)
 MOST_MOMENTS: Final = 24
 IN_FLIGHT_LIMIT_MS: Final = 3_000
+SETTLE_MS: Final = 15
 REFRESH: Final = "/token/refresh"
 OF_SIGN_IN: Final = ("/api/v2/webdeployments/token/", "/messenger/code", "/auth/session")
 
@@ -42,7 +43,8 @@ class Day:
     skew: timedelta = timedelta(0)
     offline: bool = False
     burst: bool = False
-    down_since: datetime | None = None
+    provider_is_down: bool = False
+    question: bool = False
     ends: list[tuple[int, Callable[[], None]]] = field(default_factory=list)
     in_flight: set[Request] = field(default_factory=set)
 
@@ -59,6 +61,7 @@ class Day:
             self._end_what_is_over()
             while coming and coming[0].at <= self.minute:
                 self._begin(coming.pop(0))
+                self._let_answers_come()
             self._pass_a_minute()
             if self.minute // 60 > hours:
                 hours = self.minute // 60
@@ -67,7 +70,7 @@ class Day:
 
     def _finish(self) -> None:
         """Let everything end well, and say what is still to be said."""
-        while self.ends or self.person.waiting:
+        while self.ends or self.person.waiting or self.person.unsure:
             self._end_what_is_over()
             self._pass_a_minute()
             if self.minute > 24 * 60:
@@ -81,6 +84,7 @@ class Day:
         self.ends = [(at, act) for at, act in self.ends if at > self.minute]
         for act in over:
             act()
+            self._let_answers_come()
 
     def _begin(self, happening: Happening) -> None:
         trouble = happening.trouble
@@ -116,6 +120,7 @@ class Day:
             self._go_to(stop)
         if not self.person.is_away and self.minute % self.dice.randint(7, 15) == 0:
             self.person.look_at(self.dice.randrange(len(self.person.tabs)))
+            self._let_answers_come()
         if self.dice.random() < 1 / 3:
             self.person.think_of(f"Line {len(self.person.typed) + 1}")
         self.person.speak()
@@ -138,6 +143,18 @@ class Day:
             if self.offline or self.person.is_calm():
                 break
             self._let_pass(A_MOMENT)
+        self._look_for_a_question()
+
+    def _look_for_a_question(self) -> None:
+        """Count a Re-authenticate in front once, by whether a JWT could be had as it came."""
+        asked = self.person.is_asked()
+        if asked and not self.question:
+            nobody_could = (
+                not self._somebody_can_renew() or self.world.stage.genesys.faults.pending()
+            )
+            self.tally.popups_of_outages += bool(nobody_could)
+            self.tally.popups += not nobody_could
+        self.question = asked
 
     def _let_pass(self, duration: timedelta) -> None:
         if duration > timedelta(0):
@@ -149,16 +166,22 @@ class Day:
     def _let_answers_come(self) -> None:
         """Give what is under way the real time it takes; turned time would overtake it."""
         page = self.person.tab.page
-        page.wait_for_timeout(5)
+        page.wait_for_timeout(SETTLE_MS)
         for _ in range(IN_FLIGHT_LIMIT_MS // 10):
             if not self.in_flight:
                 return
             page.wait_for_timeout(10)
 
     def _somebody_can_renew(self) -> bool:
-        grace = self.world.bff._settings.outage_grace
-        out = self.down_since is not None and self.now - self.down_since > grace
-        return not (self.person.is_away or self.offline or self.burst or out)
+        return not (self.person.is_away or self.offline or self.burst or self._provider_is_missed())
+
+    def _provider_is_missed(self) -> bool:
+        """Say whether the provider is down for longer than the BFF forgives."""
+        if not self.provider_is_down:
+            return False
+        services = self.world.services
+        held = services.vault._require(services.book.everyone()[0].key)
+        return self.now - held.record.tokens.expires_at > self.world.bff._settings.outage_grace
 
     # Troubles
 
@@ -188,11 +211,11 @@ class Day:
     def _provider_down(self, lasts: int) -> None:
         provider = self.world.provider
         assert isinstance(provider, OwnProvider)
-        self.down_since = self.now
+        self.provider_is_down = True
         provider.go_down()
 
         def back() -> None:
-            self.down_since = None
+            self.provider_is_down = False
             provider.come_back()
 
         self._until(lasts, back)
@@ -294,8 +317,8 @@ def _sum_up(day: Day) -> None:
     tally.refreshes = counters["renewed"] + counters["same_jwt"]
     tally.exchanges = counters["exchanges"]
     tally.typed = day.person.typed
-    tally.own_dialogs, tally.popups = day.person.dialogs, day.person.popups
-    tally.states = day.person.states
+    tally.own_dialogs = day.person.dialogs
+    tally.states, tally.said_again = day.person.states, day.person.said_again
     tally.heard.clear()
     tally.heard.update(entry["text"] for entry in heard)
     tally.heard_as_guest = sum(entry["identity"] is None for entry in heard)

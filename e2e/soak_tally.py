@@ -39,6 +39,8 @@ class Tally:
     exchanges: int = 0
     own_dialogs: int = 0
     popups: int = 0
+    popups_of_outages: int = 0
+    said_again: int = 0
     sign_in_pages: int = 0
     typed: list[str] = field(default_factory=list)
     heard: Counter[str] = field(default_factory=Counter)
@@ -98,9 +100,12 @@ class Tally:
         yield "codes minted", str(self.codes), ""
         yield "codes exchanged by Genesys", str(self.exchanges), ""
         yield "our dialog shown", str(self.own_dialogs), "0"
-        yield "the Messenger's Re-authenticate shown", str(self.popups), "0"
+        yield "the Messenger's Re-authenticate, where a JWT could be had", str(self.popups), "0"
+        outages = str(self.popups_of_outages)
+        yield "the same while nobody could give one; it went by itself", outages, ""
         yield "sign-in pages opened", str(self.sign_in_pages), "0"
         yield "messages typed", str(len(self.typed)), ""
+        yield "typed again, because the first was not shown", str(self.said_again), ""
         yield "delivered", str(self.delivered), "all"
         yield "lost", str(len(self.lost)), "0"
         yield "twice", str(len(self.twice)), "0"
