@@ -61,7 +61,9 @@ def test_a_messenger_that_asks_by_itself_leads_to_one_dialog_and_back_to_the_cha
     tab.wait_until_known(own.provider.first.name)
     # The end of the session has ended that conversation, if Genesys was quick.
     anew = tab.part("messenger-start-new")
-    tab.page.locator('[data-testid="messenger-input"]:enabled').or_(anew).first.wait_for()
+    tab.page.locator(
+        '[data-testid="messenger-input"]:enabled, [data-testid="messenger-start-new"]:visible'
+    ).first.wait_for(state="attached")
     if anew.is_visible():
         anew.click()
     tab.say("And here I am again")
