@@ -8,6 +8,7 @@ from dialog_page import DialogPage
 from dialog_world import DialogWorld, dialog_world
 from playwright.sync_api import Browser, Locator, expect
 
+only_chromium = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 DRAFTS: Final = "() => sessionStorage.getItem('messenger-auth:drafts')"
 RESTORE: Final = "() => MessengerSignIn.restoreDrafts()"
 # As pages are made: some of it is there at once, some comes late, some behind a shadow or a frame.
@@ -120,6 +121,7 @@ def test_nothing_secret_is_written_down(tab: DialogPage) -> None:
         assert text not in kept
 
 
+@only_chromium
 def test_words_of_now_are_not_replaced_by_words_of_before(tab: DialogPage) -> None:
     _fill(tab)
     _keep(tab)
@@ -133,6 +135,7 @@ def test_words_of_now_are_not_replaced_by_words_of_before(tab: DialogPage) -> No
     assert _text(tab.page.locator("#title")) == "A question"
 
 
+@only_chromium
 def test_drafts_of_half_an_hour_ago_are_thrown_away(tab: DialogPage) -> None:
     _fill(tab)
     _keep(tab)
@@ -150,6 +153,7 @@ def test_drafts_of_half_an_hour_ago_are_thrown_away(tab: DialogPage) -> None:
     assert _text(tab.page.locator("#note")) == ""
 
 
+@only_chromium
 def test_fields_that_never_come_back_are_waited_for_thirty_seconds(raised: DialogWorld) -> None:
     with raised.profile() as here:
         here.context.clock.install()
@@ -167,6 +171,7 @@ def test_fields_that_never_come_back_are_waited_for_thirty_seconds(raised: Dialo
         assert tab.page.evaluate(DRAFTS) is None
 
 
+@only_chromium
 def test_broken_or_blocked_storage_is_no_error(tab: DialogPage) -> None:
     for broken in ("{", "null", '{"at": 1e13}', '{"at": "x", "fields": 1}'):
         tab.page.evaluate("(text) => sessionStorage.setItem('messenger-auth:drafts', text)", broken)

@@ -56,6 +56,7 @@ def test_four_tabs_show_one_dialog_and_one_sign_in_is_enough(here: DialogWorld) 
     assert len(here.services.book.everyone()) == before + 1
 
 
+@only_chromium
 def test_not_now_passes_the_dialog_on(here: DialogWorld) -> None:
     first, second = (DialogPage.opened(here) for _ in range(2))
     first.ask().wait_for_dialog()
@@ -90,6 +91,7 @@ def test_the_dialog_follows_the_person_and_stays_with_an_open_window(here: Dialo
     assert [tab.outcome() for tab in (first, second)] == [{"outcome": "signed-in"}] * 2
 
 
+@only_chromium
 def test_a_tab_that_is_closed_while_it_asks_leaves_the_dialog_to_the_next(
     here: DialogWorld,
 ) -> None:
@@ -126,20 +128,6 @@ def test_a_suspended_tab_that_holds_the_lock_costs_two_seconds_and_is_done_once(
     first.page.evaluate("() => void dispatchEvent(new Event('focus'))")  # somebody looks again
     assert first.outcome() == {"outcome": "signed-in"}
     expect(first.dialog).to_have_count(0)
-
-
-@only_chromium
-def test_a_tab_that_hangs_for_good_does_not_keep_the_others(here: DialogWorld) -> None:
-    first = DialogPage.opened(here)
-    # A holder that never lets go, and has no script that would answer.
-    first.page.evaluate(
-        "() => void navigator.locks.request('messenger-auth:sign-in', () => new Promise(() => {}))"
-    )
-
-    second = DialogPage.opened(here).ask().wait_for_dialog()
-    here.provider.sign_in(second.press(), here.provider.first)
-
-    assert second.outcome() == {"outcome": "signed-in"}
 
 
 @only_chromium

@@ -61,6 +61,7 @@ def test_a_window_signs_in_and_closes_and_the_page_was_never_left(here: DialogWo
     )
 
 
+@only_chromium
 def test_nothing_secret_crosses_windows(here: DialogWorld) -> None:
     tab = DialogPage.opened(here)
     tab.page.evaluate(
@@ -78,22 +79,20 @@ def test_nothing_secret_crosses_windows(here: DialogWorld) -> None:
     assert {one["type"] for one in said} <= {"showing", "asked", "ended", "signed_in"}
 
 
-@pytest.mark.parametrize("surface", ["popup", "blocked"])
-def test_the_popup_blocker_lets_a_click_through_and_stops_the_rest(
-    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, surface: str
+def test_the_popup_blocker_lets_a_click_through_and_what_it_stops_becomes_a_redirect(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     strict = playwright.chromium.launch(
         executable_path="/usr/bin/chromium", ignore_default_args=["--disable-popup-blocking"]
     )
-    with dialog_world(strict, tmp_path_factory.mktemp("blocker")) as here:
-        if surface == "blocked":
-            here.context.add_init_script(_CLICK_OF_NOBODY)
-        tab = DialogPage.opened(here)
-        if surface == "popup":
-            here.provider.sign_in(tab.ask().wait_for_dialog().press(), here.provider.first)
+    with dialog_world(strict, tmp_path_factory.mktemp("blocker")) as raised:
+        with raised.profile() as here:
+            tab = DialogPage.opened(here).ask().wait_for_dialog()
+            here.provider.sign_in(tab.press(), here.provider.first)
             assert tab.outcome() == {"outcome": "signed-in"}
-        else:
-            tab.ask().wait_for_dialog()
+        with raised.profile() as here:
+            here.context.add_init_script(_CLICK_OF_NOBODY)
+            tab = DialogPage.opened(here).ask().wait_for_dialog()
             tab.page.wait_for_url(here.stage.issuer + "/**")
             assert len(here.context.pages) == 1
             here.provider.sign_in(tab.page, here.provider.first)
@@ -129,19 +128,6 @@ def test_no_opener_policy_of_page_provider_or_bff_is_in_the_way(here: DialogWorl
 
 
 @only_chromium
-def test_one_policy_at_the_provider_or_the_bff_alone_is_not_in_the_way_either(
-    raised: DialogWorld,
-) -> None:
-    for place in ("provider_opener", "callback_opener"):
-        with raised.profile() as here:
-            setattr(here.knobs, place, "same-origin")
-            tab = DialogPage.opened(here).ask().wait_for_dialog()
-            here.provider.sign_in(tab.press(), here.provider.first)
-
-            assert tab.outcome() == {"outcome": "signed-in"}, place
-
-
-@only_chromium
 def test_a_window_that_seems_closed_only_changes_the_sentence(here: DialogWorld) -> None:
     here.knobs.provider_opener = "same-origin"
     tab = DialogPage.opened(here).ask().wait_for_dialog()
@@ -157,6 +143,7 @@ def test_a_window_that_seems_closed_only_changes_the_sentence(here: DialogWorld)
     assert tab.outcome() == {"outcome": "signed-in"}
 
 
+@only_chromium
 def test_a_window_that_was_closed_opens_again_by_a_click(here: DialogWorld) -> None:
     tab = DialogPage.opened(here).ask().wait_for_dialog()
     tab.press().close()
@@ -180,6 +167,7 @@ def test_who_cancels_at_the_provider_reads_why_and_tries_again(here: DialogWorld
     assert tab.outcome() == {"outcome": "signed-in"}
 
 
+@only_chromium
 def test_a_sign_out_in_between_takes_dialog_and_window_away(here: DialogWorld) -> None:
     tab = DialogPage.opened(here).ask().wait_for_dialog()
     popup = tab.press()
@@ -230,6 +218,7 @@ def test_offline_the_button_waits_and_says_so(here: DialogWorld) -> None:
     assert tab.outcome() == {"outcome": "signed-in"}
 
 
+@only_chromium
 def test_blocked_storage_is_not_in_the_way(here: DialogWorld) -> None:
     here.context.add_init_script(
         "for (const kind of ['localStorage', 'sessionStorage', 'indexedDB'])"
@@ -250,6 +239,7 @@ def test_cookies_that_are_not_kept_are_explained(here: DialogWorld) -> None:
     expect(tab.status).to_contain_text("Please allow cookies for this site")
 
 
+@only_chromium
 def test_the_redirect_surface_comes_back_signed_in(here: DialogWorld) -> None:
     tab = DialogPage.opened(here).ask(surface="redirect").wait_for_dialog()
     expect(tab.dialog).to_contain_text("You go to the sign-in page and come back here.")
