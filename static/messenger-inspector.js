@@ -60,7 +60,7 @@ function createPost(root, base) {
   const later = root.setTimeout.bind(root);
   const send = root.fetch.bind(root);
   const tab = tabName(root);
-  /** @type {Seen[]} */ let kept = [];
+  /** @type {Seen[]} */ let kept = takeLeft(root);
   /** @type {Seen[]} */ let underWay = [];
   let salt = '';
   let lost = 0;
@@ -171,7 +171,12 @@ function createPost(root, base) {
 
   return {
     begin,
-    flush,
+    /** Not every browser sends what a page sends while it goes: the next page sends it again. */
+    leave() {
+      void flush(true);
+      const left = JSON.stringify(kept.slice(-2 * MOST_SENT).map(({ t, step, facts }) => ({ t, step, facts, waiting: 0 })));
+      attempt(() => closed || root.sessionStorage.setItem(MARK + 'left', left));
+    },
     going: () => !closed,
     waiting: () => kept.length,
     note: (/** @type {any[]} */ ...all) => void attempt(() => note(.../** @type {[string]} */ (all))),
@@ -181,6 +186,14 @@ function createPost(root, base) {
     },
   };
 }
+
+/** @param {any} root @returns {Seen[]} */
+const takeLeft = (root) =>
+  attempt(() => {
+    const left = root.sessionStorage.getItem(MARK + 'left');
+    root.sessionStorage.removeItem(MARK + 'left');
+    return JSON.parse(left);
+  }) || [];
 
 /** A tab keeps its lane over reloads. @param {any} root */
 function tabName(root) {
@@ -434,7 +447,7 @@ function watchPage(root, post, state) {
   on('pageshow', ({ persisted }) => persisted && post.note('page_loaded', { shown: !document.hidden, persisted }));
   on('pagehide', ({ persisted }) => {
     post.note('page_left', { persisted });
-    void post.flush(true);
+    post.leave();
   });
   on('messenger-auth', ({ detail }) =>
     post.note('plugin_state', { state: detail.state, reason: detail.reason || '', status: detail.code || '' }),

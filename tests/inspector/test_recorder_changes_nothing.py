@@ -221,6 +221,22 @@ def test_what_happened_while_the_bff_was_away_comes_when_it_is_back(page: Page, 
     assert bff.facts("events_lost")[0]["count"] > 100
 
 
+def test_what_a_leaving_page_could_not_send_comes_with_the_next_one(page: Page, bff: Bff) -> None:
+    show(page, *ORDERS["first"])
+    all_sent(page)
+    bff.away = True
+    behaviour(page)
+    page.goto("about:blank")
+
+    bff.away = False
+    show(page, TAG, SNIPPET)
+    all_sent(page)
+
+    assert bff.steps().count("page_left") == 1
+    assert "command_called" in bff.steps()
+    assert page.evaluate("() => sessionStorage.getItem('messenger-inspector:left')") is None
+
+
 def test_whom_nobody_asked_is_not_recorded_and_nothing_is_wrapped(page: Page, bff: Bff) -> None:
     show(page, *(part.replace(' data-record="always"', "") for part in ORDERS["first"]))
     behaviour(page)
