@@ -17,13 +17,14 @@ const recent = (times, now = 0) => times.filter((at) => at <= now && now - at < 
 
 /** @type {any} */
 const SENTENCES = {
+  embedded: 'Nobody can sign in here, inside another site. Please open this page by itself.',
   reload_needed: 'The chat did not come back. Please reload the page.',
   sign_in_loop: 'The sign-in failed several times. You can try again.',
   sign_out_failed: 'You are still signed in. Please try to sign out again.',
 };
 
-/** @param {Core} core what the plugin lends */
-function createPerson(core) {
+/** @param {any} root the page's window @param {Core} core what the plugin lends */
+function createPerson(root, core) {
   const { env, bff, page, settings, tell, look } = core;
   /** @type {Core['problem']} */
   const problem = (code, kind, message = SENTENCES[code || '']) => core.problem(code, kind, message);
@@ -66,6 +67,7 @@ function createPerson(core) {
 
   /** @param {Problem} trouble @returns {Promise<Answer>} */
   async function ask(reason = '', trouble, activated = false) {
+    if (await isEmbedded()) return { ...problem('embedded', 'refused'), outcome: 'cancelled' };
     if (activated && surface !== 'popup' && !settings.brand.modal && reason !== look().resting) {
       if (leave()) return { outcome: 'leaving' };
       trouble = problem('sign_in_loop');
@@ -87,6 +89,12 @@ function createPerson(core) {
     if (answer.outcome === 'cancelled' && !signal.aborted) cancelledAt = env.now();
     if (answer.outcome === 'reload') page.reload();
     return answer;
+  }
+
+  // Another site's frame has cookies of its own at most: a sign-in there would reach nobody.
+  async function isEmbedded() {
+    const { top, document } = root;
+    return top && top !== root && (await document.hasStorageAccess?.().catch(() => false)) === false;
   }
 
   // A server that hangs is no server.
@@ -267,5 +275,5 @@ function createPerson(core) {
   };
 }
 
-/** @type {any} */ (globalThis).MessengerPerson ||= Object.freeze({ create: createPerson });
+/** @type {any} */ (globalThis).MessengerPerson ||= Object.freeze({ create: createPerson.bind(null, globalThis) });
 })();

@@ -2,6 +2,8 @@
 
 export const personDefects = {
   'person_needed.test.mjs': [
+    ['a frame of another site gets a dialog', "if (await isEmbedded())", 'if (false)'],
+    ['every frame is one of another site', '(await document.hasStorageAccess?.().catch(() => false)) === false', 'true'],
     ['two questions at once', 'asking ??= ask(', 'asking = ask('],
     ['one question for a lifetime', '.finally(() => (asking = null))', ''],
     ['a click on a redirect surface opens a dialog', "if (activated && surface !== 'popup'", "if (false && surface !== 'popup'"],

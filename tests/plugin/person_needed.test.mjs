@@ -211,6 +211,21 @@ test('"leaving" leaves the commands open until the page is still here', async ()
   assert.deepEqual(settledOf(page, 'signIn'), [[0, 1]]);
 });
 
+test('inside a frame of another site nobody is asked what cannot work: a sentence says so', async () => {
+  for (const [embedded, access, asks] of [[true, false, 0], [true, true, 1], [false, false, 1], [true, undefined, 1]]) {
+    const page = await openAlone({ dataset: { surface: 'popup' } });
+    page.window.top = embedded ? {} : page.window;
+    if (access !== undefined) page.window.document.hasStorageAccess = async () => access;
+    ask(page, 'signIn');
+    await page.clock.advance(1_000);
+    assert.equal(page.dialog.asked.length, asks, `${embedded} ${access}`);
+    if (asks) continue;
+    assert.deepEqual(settledOf(page, 'signIn'), [[0, 1]]);
+    assert.deepEqual([page.auth.status().state, page.auth.status().code], ['sign-in-failed', 'embedded']);
+    assert.match(page.auth.status().message, /open this page by itself/);
+  }
+});
+
 test('a stuck chat that the person reloads reloads the page', async () => {
   const page = await openSignedIn();
   page.genesys.modes.reAuthenticate = 'dead';
