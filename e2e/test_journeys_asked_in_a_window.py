@@ -1,7 +1,11 @@
 """The whole way: the Messenger asks, the dialog asks the person, a window signs them in."""
 
+import pytest
 from playwright.sync_api import expect
 from world import World
+
+# Windows in Firefox: test_journeys_of_windows.py.
+pytestmark = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
 
 
 def test_the_shops_button_opens_a_window_and_the_messenger_knows_who_it_is(own: World) -> None:

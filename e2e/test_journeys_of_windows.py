@@ -153,6 +153,7 @@ def test_a_window_that_was_closed_opens_again_by_a_click(here: DialogWorld) -> N
     assert tab.outcome() == {"outcome": "signed-in"}
 
 
+@only_chromium
 def test_who_cancels_at_the_provider_reads_why_and_tries_again(here: DialogWorld) -> None:
     tab = DialogPage.opened(here).ask().wait_for_dialog()
     popup = tab.press()
