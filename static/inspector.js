@@ -133,6 +133,8 @@ function show({ isFresh = true, isNews = true } = {}) {
 
 function showFindings(findings) {
   const open = new Set([...document.querySelectorAll("#findings details[open]")].map((one) => one.dataset.code));
+  // The first one shows what there is behind all of them.
+  if (!find("findings").children.length && findings.length) open.add(findings[0].code);
   find("well").hidden = findings.length > 0;
   find("findings-title").textContent = findings.length ? `Findings (${findings.length})` : "Findings";
   find("findings").replaceChildren(...findings.map((one) => finding(one, open.has(one.code))));
