@@ -1,10 +1,13 @@
 """Five tabs of one browser: one renewal for all, one sign-out for all, and one person in all."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 import pytest
-from world import JWT_LIFE, World
+from playwright.sync_api import Playwright
+from world import JWT_LIFE, World, world
 
 from bff.simulator.shopper import Shopper
 
@@ -126,3 +129,32 @@ def test_nobody_speaks_in_the_name_of_who_was_there_before(own: World) -> None:
         "This is somebody else": own.provider.second.email,
     }
     assert [tab.popups for tab in (first, second, third)] == [0, 0, 0]
+
+
+@pytest.fixture
+def remembering(playwright: Playwright, tmp_path: Path) -> Iterator[World]:
+    """A Chromium with its back-forward cache, which is off when a journey drives it."""
+    browser = playwright.chromium.launch(
+        executable_path="/usr/bin/chromium",
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    with world(browser, tmp_path, certified=False, fake_time=False) as raised_world:
+        yield raised_world
+    browser.close()
+
+
+def test_the_back_button_shows_nobody_who_has_signed_out(remembering: World) -> None:
+    tab = remembering.signed_in_tab("/orders")
+    tab.page.evaluate(
+        "() => { window.__born = 'kept';"
+        " addEventListener('pageshow', ({ persisted }) => { window.__persisted = persisted; }); }"
+    )
+    tab.page.goto(remembering.stage.bff_url + "/healthz")
+    remembering.services.sign_out.revoke(remembering.sessions()[0].key)
+
+    tab.page.evaluate("() => void setTimeout(() => history.back(), 0)")
+
+    tab.page.wait_for_function("() => window.MessengerAuth?.status().state === 'signed-out'")
+    tab.part("brand-sign-in").wait_for()
+    # It was the very page of before, and not a new one.
+    assert tab.page.evaluate("() => [window.__born, window.__persisted]") == ["kept", True]
