@@ -8,6 +8,8 @@ const budgets = {
   'messenger-person.js': { minified: 3 * 1024, raw: 12 * 1024, squeezed: 4 * 1024 },
   // A quarter of it is sentences: five languages in one script, loaded when a person is needed.
   'messenger-sign-in.js': { minified: 9 * 1024, raw: 38 * 1024, squeezed: 11 * 1024 },
+  // Only in pages that somebody wants to look into.
+  'messenger-inspector.js': { minified: 6 * 1024, raw: 26 * 1024, squeezed: 8 * 1024 },
   'messenger-guest.js': { minified: 4 * 1024 + 1, raw: 20 * 1024 + 1, squeezed: 7 * 1024 + 1 },
 };
 const squeezed = (text) => gzipSync(text, { level: 9 }).length;
