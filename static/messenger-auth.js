@@ -128,7 +128,7 @@ function createBff(env, base = '', silent) {
 // Renewal: a new JWT just in time. None comes while the old one is valid; late is cheap.
 
 const LEAD = 2_000;
-const LATE = -250;
+const LATE = -1_000;
 const SETTLE = 5_000;
 const COMMAND_LIMIT = 20_000;
 const TICK = 30_000;
