@@ -34,6 +34,12 @@ EYES: Final = """
     document.dispatchEvent(new Event('visibilitychange', { bubbles: true }));
     if (!isAway) window.dispatchEvent(new Event('focus'));
   };
+  const { fetch } = window;
+  window.__pending = 0;
+  window.fetch = (...what) => {
+    window.__pending += 1;
+    return fetch(...what).finally(() => (window.__pending -= 1));
+  };
   const { showModal } = HTMLDialogElement.prototype;
   HTMLDialogElement.prototype.showModal = function () {
     kept('dialogs', +(kept('dialogs') ?? 0) + 1);
@@ -125,6 +131,10 @@ class Person:
         """Want to say something."""
         self.typed.append(text)
         self.waiting.append(text)
+
+    def waits_for_an_answer(self) -> bool:
+        """Say whether the tab in front has asked somebody something."""
+        return bool(self.tab.page.evaluate("() => window.__pending > 0"))
 
     def is_calm(self) -> bool:
         """Say whether nothing is under way in the tab in front."""

@@ -26,7 +26,8 @@ AROUND_THE_END: Final = tuple(timedelta(seconds=s) for s in (-2.5, -1.5, -0.5, 0
 A_MOMENT: Final = timedelta(milliseconds=250)
 MOST_MOMENTS: Final = 24
 IN_FLIGHT_LIMIT_MS: Final = 3_000
-SETTLE_MS: Final = 15
+NOTICE_MS: Final = 50
+SETTLE_MS: Final = 5
 REFRESH: Final = "/token/refresh"
 OF_SIGN_IN: Final = ("/api/v2/webdeployments/token/", "/messenger/code", "/auth/session")
 
@@ -61,7 +62,7 @@ class Day:
             self._end_what_is_over()
             while coming and coming[0].at <= self.minute:
                 self._begin(coming.pop(0))
-                self._let_answers_come()
+                self._come_to_rest()
             self._pass_a_minute()
             if self.minute // 60 > hours:
                 hours = self.minute // 60
@@ -84,7 +85,7 @@ class Day:
         self.ends = [(at, act) for at, act in self.ends if at > self.minute]
         for act in over:
             act()
-            self._let_answers_come()
+            self._come_to_rest()
 
     def _begin(self, happening: Happening) -> None:
         trouble = happening.trouble
@@ -120,7 +121,7 @@ class Day:
             self._go_to(stop)
         if not self.person.is_away and self.minute % self.dice.randint(7, 15) == 0:
             self.person.look_at(self.dice.randrange(len(self.person.tabs)))
-            self._let_answers_come()
+            self._come_to_rest()
         if self.dice.random() < 1 / 3:
             self.person.think_of(f"Line {len(self.person.typed) + 1}")
         self.person.speak()
@@ -136,14 +137,21 @@ class Day:
         return datetime.fromtimestamp(ends, self.now.tzinfo)
 
     def _go_to(self, moment: datetime) -> None:
+        self._come_to_rest()
         self._let_pass(moment - self.now)
-        # Whoever is busy gets the seconds that this takes one after the other: in a leap of a
-        # minute the Messenger's patience would run out before any answer could come.
+        self._come_to_rest()
+        self._look_for_a_question()
+
+    def _come_to_rest(self) -> None:
+        """Let whoever is busy have the seconds that this takes one after the other.
+
+        In a leap of a minute the Messenger's patience would run out before any answer could come.
+        """
+        self._let_answers_come()
         for _ in range(MOST_MOMENTS):
             if self.offline or self.person.is_calm():
-                break
+                return
             self._let_pass(A_MOMENT)
-        self._look_for_a_question()
 
     def _look_for_a_question(self) -> None:
         """Count a Re-authenticate in front once, by whether a JWT could be had as it came."""
@@ -167,10 +175,22 @@ class Day:
         """Give what is under way the real time it takes; turned time would overtake it."""
         page = self.person.tab.page
         page.wait_for_timeout(SETTLE_MS)
+        self._let_old_sockets_end()
         for _ in range(IN_FLIGHT_LIMIT_MS // 10):
-            if not self.in_flight:
+            if not self.in_flight and not self.person.waits_for_an_answer():
                 return
             page.wait_for_timeout(10)
+
+    def _let_old_sockets_end(self) -> None:
+        """Wait for Genesys to end what is two hours old; it looks every half a second."""
+        genesys, page = self.world.stage.genesys, self.person.tab.page
+        oldest = self.now - genesys.settings.connection_life
+        for _ in range(IN_FLIGHT_LIMIT_MS // NOTICE_MS):
+            with genesys.lock:
+                opened = [one.opened_at for one in genesys.messaging.connections.values()]
+            if not opened or min(opened) > oldest:
+                return
+            page.wait_for_timeout(NOTICE_MS)
 
     def _somebody_can_renew(self) -> bool:
         return not (self.person.is_away or self.offline or self.burst or self._provider_is_missed())
@@ -249,6 +269,8 @@ class Day:
         genesys = self.world.stage.genesys
         with genesys.lock:
             genesys.hub.post(genesys.messaging.cut())
+        # The pages hear of it a moment later.
+        self.person.tab.page.wait_for_timeout(NOTICE_MS)
 
     def _unless_offline(self, act: Callable[[], None]) -> None:
         if self.offline:
