@@ -196,3 +196,19 @@ def test_nothing_moves_for_who_asked_for_stillness(raised: DialogWorld) -> None:
             names.append(tab.dialog.evaluate("(one) => getComputedStyle(one).animationName"))
 
     assert names == ["none", "messenger-auth-dialog"]
+
+
+@only_chromium
+def test_a_page_that_replaces_everything_in_it_does_not_lose_the_question(
+    here: DialogWorld,
+) -> None:
+    tab = DialogPage.opened(here).ask().wait_for_dialog()
+    tab.page.evaluate("() => document.body.replaceChildren()")
+    expect(tab.dialog).to_have_count(0)
+
+    tab.page.evaluate("() => void dispatchEvent(new Event('focus'))")
+
+    tab.wait_for_dialog()
+    assert tab.dialog.evaluate("(one) => one.matches(':modal')")
+    tab.dialog.get_by_role("button", name="Not now").click()
+    assert tab.outcome() == {"outcome": "cancelled"}

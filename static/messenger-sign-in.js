@@ -802,14 +802,18 @@ const viewOf = (root, dress) => ({ title, text, words, go, later }) => {
   dialog.onkeydown = (/** @type {Event} */ e) => e.stopPropagation();
   buttons.append(primary, secondary);
   dialog.append(make('h2', '-title', title), make('p', '-text', text), status, buttons);
-  dress();
-  document.body.append(dialog);
 
   return {
     paint({ status: said, action, enabled }) {
       primary.textContent = action;
       primary.setAttribute('aria-disabled', !enabled);
-      if (!dialog.open) dialog.showModal();
+      // First, and after the page has replaced all that was in it.
+      if (!dialog.isConnected) {
+        dress();
+        dialog.open = false;
+        document.body.append(dialog);
+        dialog.showModal();
+      }
       if (status.textContent !== said) status.textContent = said;
     },
     close() {
