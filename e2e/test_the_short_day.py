@@ -6,7 +6,7 @@ from soak_day import Trouble, script_of
 from soak_run import live_a_day
 from soak_tally import Tally
 
-HOURS = 1.5
+HOURS = 1
 SEED = 7
 
 
@@ -17,12 +17,12 @@ def day(browser: Browser) -> Tally:
 
 def test_nobody_is_asked_and_every_message_arrives_once(day: Tally) -> None:
     assert day.misses == []
-    assert day.delivered == len(day.typed) > 20
+    assert day.delivered == len(day.typed) > 10
 
 
 def test_the_day_had_every_trouble_and_several_jwt_lives(day: Tally) -> None:
     assert set(day.troubles) == {trouble.value for trouble in Trouble}
-    assert day.least.renewals >= 4
+    assert day.least.renewals >= 3
     assert day.refreshes >= day.least.renewals
 
 
