@@ -236,10 +236,8 @@ class Passthrough:
             code=code_mark(code.auth_code),
             facts={"passthrough": True, "silent": errand.silent},
         )
-        if errand.silent:
-            self._transactions.settle(errand.transaction, code=None)
-        else:
-            self._transactions.arrive(errand.transaction)
+        # The browser has had its cookie since before it left for this code.
+        self._transactions.settle(errand.transaction, code=None)
 
     def _sent(self, errand: Errand, session: BrowserSession) -> str:
         client = self._client(errand.provider)
