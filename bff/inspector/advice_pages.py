@@ -13,7 +13,7 @@ LOOP_MS: Final = 5 * 60_000
 LOOP_SIGN_INS: Final = 4
 LOOP_CODES: Final = 12
 SKEW_MS: Final = 30_000
-LEAVES_MS: Final = 5_000
+LEAVES_MS: Final = 20_000
 HANDOVER_MS: Final = 30_000
 
 

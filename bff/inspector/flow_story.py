@@ -62,7 +62,9 @@ class Story:
 
     def left(self, tab: str | None, start_ms: int, end_ms: int) -> bool:
         """Say whether the page of that tab went away in between."""
-        return bool(self.within(self.of(PageStep.PAGE_LEFT, tab=tab), start_ms, end_ms))
+        # What a page says last may be lost; that the tab has another page says the same.
+        gone = self.of(PageStep.PAGE_LEFT, PageStep.PAGE_LOADED, tab=tab)
+        return any(start_ms < one.at_ms <= end_ms for one in gone)
 
     def visible(self, tab: str, at_ms: int) -> bool:
         """Say whether somebody could see the tab at that moment."""
