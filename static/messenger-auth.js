@@ -330,6 +330,7 @@ function createProvider(env, page, settings) {
   let authenticated = false;
   let disposed = false;
   let down = false; // Messenger's socket
+  let left = false; // Messenger has logged out
   let coded = false; // the next tokens are this person's
   let resting = ''; // halted or stuck: only a person goes on
   let missing = ''; // why no code came
@@ -365,7 +366,7 @@ function createProvider(env, page, settings) {
   const closed = () => disposed || is('signing-out');
   const busy = () => closed() || desk?.leaving();
   const asking = () => desk?.asking();
-  const nap = (delay = 0) => new Promise((then) => env.setTimeout(() => then(0), delay));
+  const nap = (delay = 0) => new Promise((then) => env.setTimeout(then, delay));
 
   /** @param {Problem} [trouble] */
   function tell(state = '', reason = '', trouble) {
@@ -382,12 +383,14 @@ function createProvider(env, page, settings) {
     return bus.command(name, {});
   }
 
+  /** Who had to wait hears meanwhile what became of it. @param {string} name @param {() => any} work */
+  const alone = (name, work) => page.lock(memory.key(name), () => nap(TABS_SETTLE).then(work));
+
   // One tab asks, the others hear of it by a storage event: nothing is read under the lock.
   /** @param {() => boolean} wanted */
   function refresh(wanted) {
     return new Promise((resolve, reject) => {
-      void page.lock(memory.key('renewal'), async () => {
-        await nap(TABS_SETTLE);
+      void alone('renewal', async () => {
         if (!wanted()) return;
         const work = command('Auth.refreshToken');
         work.then(resolve, reject);
@@ -494,7 +497,9 @@ function createProvider(env, page, settings) {
   // The bus has no time-out.
   async function leaveMessenger() {
     watch();
-    const done = await within(env, command('Auth.logout').then(() => true), LOGOUT_LIMIT);
+    left = false;
+    const logout = () => left || within(env, command('Auth.logout').then(() => true), LOGOUT_LIMIT);
+    const done = await within(env, alone('logout', logout), LOGOUT_LIMIT); // of two at once one would fail
     forgetTokens();
     if (done) memory.own(null); // else at the next load
     return done;
@@ -506,6 +511,7 @@ function createProvider(env, page, settings) {
   }
 
   function loggedOut() {
+    left = true;
     forgetTokens();
     memory.own(null);
     if (is('authenticated')) tell('signed-in', 'messenger_logged_out');
@@ -552,11 +558,11 @@ function createProvider(env, page, settings) {
   }
 
   // The click is over when the room is there.
-  const act = (name = '') => async (/** @type {any} */ choice) => {
+  const act = (/** @type {string} */ name) => async (/** @type {any} */ choice) => {
     const activated = env.activated();
     return (await people())[name](choice, activated);
   };
-  const pressed = (name = '') => (/** @type {any} */ choice = {}) => act(name)(choice).catch(() => {});
+  const pressed = (/** @type {string} */ name) => (/** @type {any} */ choice = {}) => act(name)(choice).catch(() => {});
 
   // The commands: promises, so they settle once.
 
@@ -668,8 +674,7 @@ function createProvider(env, page, settings) {
     publish: (/** @type {[string, any]} */ ...event) => bus?.publish(...event),
   };
 
-  const { failure } = settings;
-  if (failure) tell('sign-in-failed', 'returned', problem(failure));
+  if (settings.failure) tell('sign-in-failed', 'returned', problem(settings.failure));
 
   return {
     ...{ check, register, wake, stored, dispose },
@@ -773,7 +778,7 @@ function pageOf(root, env, base = '', genesys = '', debug = false) {
 }
 
 /** @param {any} root @param {() => string} deployment */
-const subscribeWith = (root, deployment) => (event = '*', /** @type {(detail: Detail) => void} */ hear) => {
+const subscribeWith = (root, deployment) => (/** @type {string} */ event, /** @type {(detail: Detail) => void} */ hear) => {
   const off = new AbortController();
   const filtered = (/** @type {any} */ { detail }) =>
     detail.deployment === deployment() && (event === '*' || event === detail.state) && hear(detail);
@@ -832,7 +837,7 @@ function boot(root, script) {
   const known = first?.of(script.dataset.deployment);
   if (known) return known; // loaded twice
   /** @type {MessengerAuthApi[]} */ const all = first ? first.of.all : [];
-  const of = Object.assign((id = '') => all.find((api) => !id || api.deployment === id), { all });
+  const of = Object.assign((/** @type {string=} */ id) => all.find((api) => !id || api.deployment === id), { all });
   const api = createApi(root, script, of);
   all.push(api);
   return first ? api : Object.defineProperty(root, 'MessengerAuth', { value: api }).MessengerAuth;

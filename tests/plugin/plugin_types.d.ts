@@ -38,7 +38,7 @@ type Environment = {
   online(): boolean;
   /** Whether a person has just clicked. */
   activated(): boolean | undefined;
-  setTimeout(then: Act, delay: number): any;
+  setTimeout(then: (value?: any) => unknown, delay: number): any;
   clearTimeout(timer: any): void;
   fetch(url: string, options: object): Promise<any>;
 };

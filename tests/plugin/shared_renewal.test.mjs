@@ -78,7 +78,7 @@ test('nothing is read from the shared storage between the lock and the call', as
   await clock.advance(LIFE);
   const from = tabs.log.indexOf('held');
   assert.equal(tabs.log[from + 1], 'call');
-  const text = source.slice(source.indexOf('void page.lock('), source.indexOf("work.then(resolve, reject)"));
+  const text = source.slice(source.indexOf("void alone('renewal'"), source.indexOf("work.then(resolve, reject)"));
   assert.ok(text.length > 50);
   assert.doesNotMatch(text, /memory\.(?!key)|page\.local|localStorage/);
 });
@@ -184,6 +184,25 @@ test('a sign-in in another tab signs this one in, without a look at it', async (
   openPage({ ...world, tab: createStorage() });
   await world.clock.advance(10_000);
   assert.equal(first.auth.status().state, 'authenticated');
+});
+
+test('three tabs that must leave at once log out once: the others hear of it', async () => {
+  const { clock, pages, bff } = await openTabs(3);
+  for (const page of pages) {
+    // One revocation of the one session: it is told to all tabs, and a second one is refused.
+    page.genesys.plugins.get('Auth').commands.logout = (e) => {
+      const first = pages.every((other) => other.left === undefined);
+      page.left = true;
+      if (!first) return void e.reject({ status: 401, message: 'The token was revoked.' });
+      for (const other of pages) other.genesys.publish('Auth', 'loggedOut', { status: 204 });
+      e.resolve();
+    };
+  }
+  bff.end('revoked');
+  await clock.advance(5_000);
+  assert.equal(pages.filter((page) => page.left).length, 1);
+  assert.deepEqual(pages.map((page) => page.auth.status().state), ['signed-out', 'signed-out', 'signed-out']);
+  assert.deepEqual(pages.map((page) => page.auth.status().code), [undefined, undefined, undefined]);
 });
 
 // Renewal on demand.
