@@ -18,6 +18,14 @@ window.__events = '';
 addEventListener('messenger-auth', ({ detail }) => (window.__events += JSON.stringify(detail)));
 """
 IN_ONE_BROWSER = pytest.mark.parametrize("browser", ["chromium"], indirect=True)
+DIALOG = "dialog.messenger-auth-dialog[open]"
+# Messenger asks by itself, long after anybody clicked.
+MESSENGER_ASKS = """
+addEventListener('storage', ({ key }) => {
+  if (key === 'poke') Genesys('command', 'Auth.reAuthenticate', {}, () => {}, () => {});
+});
+Object.defineProperty(Navigator.prototype, 'userActivation', { value: { isActive: false } });
+"""
 BLOCKED_STORAGE = """
 for (const kind of ['localStorage', 'sessionStorage']) {
   Object.defineProperty(window, kind, { get() { throw new DOMException('no', 'SecurityError'); } });
@@ -48,6 +56,29 @@ def test_the_pinned_tag_signs_in_and_chats_without_one_violation(here: World) ->
     assert here.heard()[-1]["identity"]["email"] == here.provider.first.email
     assert violations(tab) == ""
     assert tab.popups == 0
+
+
+def test_the_dialog_and_its_window_need_nothing_that_the_policy_forbids(
+    here: World, shop: StrictShop
+) -> None:
+    shop.surface = "popup"
+    tab = here.tab()
+    tab.page.add_init_script(MESSENGER_ASKS)
+    tab.visit()
+    tab.open_messenger()
+    other = here.tab()
+    other.visit("/elsewhere")
+    other.page.evaluate("() => localStorage.setItem('poke', 'now')")
+    tab.page.wait_for_selector(DIALOG)
+
+    with tab.page.expect_popup() as opened:
+        tab.page.locator(DIALOG).get_by_role("button", name="Sign in").click()
+    here.provider.sign_in(opened.value, here.provider.first)
+    tab.wait_until_known(here.provider.first.name)
+    tab.say("I never left the page")
+
+    assert here.heard()[-1]["identity"]["email"] == here.provider.first.email
+    assert violations(tab) == ""
 
 
 def test_other_bytes_at_the_pinned_address_are_refused_by_the_browser(
