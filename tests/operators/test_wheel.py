@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 FIND = """
 from bff.resources import static_folder, templates_folder
 assert (static_folder() / "messenger-auth.js").is_file()
+assert (static_folder() / "messenger-auth.d.ts").is_file()
 assert (static_folder() / "simulator" / "genesys-bus.js").is_file()
 assert (templates_folder() / "problem.html").is_file()
 assert (templates_folder() / "simulator" / "brand.html").is_file()
