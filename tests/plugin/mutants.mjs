@@ -89,7 +89,7 @@ const pluginDefects = {
     ['a signed-out page does not look again', '(persisted || away || lost) &&', '(persisted || away) &&'],
     ['the back-forward cache shows the old chat', '(persisted || away || lost) &&', '(away || lost) &&'],
     ['each focus asks the server', ' && now - checkedAt > CHECK_SPAN', ''],
-    ['a logout elsewhere keeps the timer', "function loggedOut() {\n    forgetTokens();", 'function loggedOut() {'],
+    ['a logout elsewhere keeps the timer', "    left = true;\n    forgetTokens();", '    left = true;'],
     ['reconnecting does not renew', '        renewal.wake(true, false);\n', ''],
   ],
   'person_needed.test.mjs': [
