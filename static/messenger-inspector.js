@@ -316,6 +316,8 @@ function createGlass(root, post) {
     if (event !== 'Auth.signingIn' || typeof hear !== 'function') return args;
     const told = function (/** @type {any[]} */ ...got) {
       post.note('heard', { event, by });
+      // The page may leave in the next line, and take along what it writes while it goes.
+      attempt(post.leave);
       // @ts-expect-error the bus decides what `this` is
       return Reflect.apply(hear, this, got);
     };
