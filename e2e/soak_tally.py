@@ -97,8 +97,8 @@ class Tally:
         )
         yield "the least possible", str(least), ""
         yield "refreshes that failed (outage, 503, no network)", str(self.failed_refreshes), ""
-        yield "codes minted", str(self.codes), ""
-        yield "codes exchanged by Genesys", str(self.exchanges), ""
+        yield "codes minted after the sign-in", str(self.codes), ""
+        yield "codes exchanged by Genesys, the sign-in's included", str(self.exchanges), ""
         yield "our dialog shown", str(self.own_dialogs), "0"
         yield "the Messenger's Re-authenticate, where a JWT could be had", str(self.popups), "0"
         outages = str(self.popups_of_outages)
