@@ -33,6 +33,7 @@ FAULTS_OF_THE_THREAD = {
     "secret_in_storage",
 }
 SKEW = timedelta(seconds=10)
+AXE = Path(__file__).parent.parent / "tests/plugin/node_modules/axe-core/axe.min.js"
 LIMIT_MS = 20_000
 
 
@@ -282,6 +283,22 @@ def test_a_recording_is_saved_as_a_file_and_looked_at_without_the_service(
     page.get_by_role("button", name="Back to live").wait_for()
     page.locator("#file").set_input_files(Path(__file__))
     page.get_by_text("is no recording of this inspector").wait_for()
+
+
+@in_chromium
+def test_the_page_passes_axe_in_light_and_dark(shop: Inspected) -> None:
+    tab = shop.shopper()
+    tab.visit("/naive")
+    shop.wait_for(tab.page, "Auth.authError")
+    page = shop.inspector()
+    page.locator("#findings details").first.wait_for()
+    # Past the page's own policy, which lets no other script in.
+    engine = AXE.read_text("utf-8")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(engine)
+        found = page.evaluate("async () => (await axe.run()).violations")
+        assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
 @in_chromium
