@@ -10,7 +10,7 @@ const KINDS = {
   server: (one) => one.lane !== "tab",
 };
 const NOTICES = {
-  401: ["Recordings are for operators", "Sign in first, then come back to this page. It looks by itself."],
+  401: ["Recordings are for operators", "Sign in; it opens in a tab of its own. Then come back to this page, which looks by itself."],
   403: ["Recordings are for operators of this service", "You are signed in, and you are not one of them. Whoever runs the service can name you in BFF_INSPECTOR_OPERATORS."],
   404: ["There is no flow inspector here", "It is switched off."],
   away: ["The service does not answer", "This page keeps trying."],
@@ -36,11 +36,14 @@ async function ask(path, options) {
 
 // What there is to look at.
 
-function notice(name, link = true) {
+function notice(name) {
   const [title, text] = NOTICES[name] ?? NOTICES.away;
   find("notice-title").textContent = title;
   find("notice-text").textContent = text;
-  find("notice-more").hidden = !link || !["401", "empty"].includes(String(name));
+  const { site } = document.body.dataset;
+  const link = { 401: ["Sign in", "/auth/login"], empty: [`Open ${site}`, `${site}/`] }[name];
+  find("notice-more").hidden = !link;
+  if (link) Object.assign(find("notice-link"), { textContent: link[0], href: link[1] });
   find("notice").hidden = false;
   find("story").hidden = true;
   find("export").hidden = true;
