@@ -201,6 +201,7 @@ def build(
             book=book,
             vault=vault,
             transactions=transactions,
+            watch=watch,
         ),
         book=book,
         vault=vault,
