@@ -404,7 +404,7 @@ function converse(env, needs, news, settled, alive = false) {
 
     const fresh = () => transaction && env.now() < transaction.until - SPARE;
     const broken = () => finish({ ...CANCELLED, code: 'sign_in_failed' });
-    const cannot = () => say(sentence(words, trouble), 'retry');
+    const cannot = () => say(sentence(words, trouble || { code: 'unreachable' }), 'retry');
 
     async function go() {
       if (over || busy || !env.online()) return;
