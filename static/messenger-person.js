@@ -229,10 +229,13 @@ function createPerson(root, core) {
     await core.check();
     const { session, authenticated } = look();
     if (!session || (session.signed_in && authenticated)) return;
-    if (!session.signed_in) return human('sign_in', signedOut(), activated).catch(core.noted);
+    if (!session.signed_in) return human('sign_in', signedOut(), activated).then(askForTokens, core.noted);
     core.command('Auth.reAuthenticate').catch(() => {});
     core.expectTokens(WATCH, 2);
   }
+
+  // Nobody else will: Messenger went on without a name meanwhile.
+  const askForTokens = () => look().authenticated || core.expectTokens(0, 2);
 
   async function retry(choice = {}, activated = true) {
     if (look().resting === 'stuck') return page.reload();

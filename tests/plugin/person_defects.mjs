@@ -24,6 +24,7 @@ export const personDefects = {
     ['a reload that nobody does', "if (answer.outcome === 'reload') page.reload();", ''],
     ['after the sign-in it is not asked who it is', "if (outcome === 'signed-in') return known();", "if (outcome === 'signed-in') throw signedOut();"],
     ['commands share a code', '        return core.freshCode();\n', '        return (globalThis.shared ??= core.freshCode());\n'],
+    ['the chat waits three seconds for who has just signed in', 'human(\'sign_in\', signedOut(), activated).then(askForTokens, core.noted)', 'human(\'sign_in\', signedOut(), activated).catch(core.noted)'],
     ['no limit to reAuthenticate', 'reauthentications.push(env.now()) > MOST_SIGN_INS', 'reauthentications.push(env.now()) > Infinity'],
     ['a question that is halted is not one', 'human(missing || state, trouble).then(goOn, () => {});', ''],
     ['the question is not for a code', 'human(missing || state', 'human(state'],

@@ -78,6 +78,16 @@ test('one question for all that wait, and a code of its own for each', async () 
   assert.equal(page.dialog.asked.length, 1);
 });
 
+test('after a sign-in by the page\'s own button the chat has its tokens at once', async () => {
+  const page = await openAlone({ dataset: { surface: 'popup' } });
+  void page.auth.signIn();
+  await page.clock.advance(500);
+  page.bff.signIn();
+  page.dialog.asked[0].answer('signed-in');
+  await page.clock.advance(1_000);
+  assert.equal(page.auth.status().state, 'authenticated');
+});
+
 test('"not now" rejects, says so, and is not asked again for five minutes unless somebody clicks', async () => {
   const page = await openAlone();
   ask(page, 'signIn');
