@@ -43,7 +43,7 @@ const within = (env, work, limit = 0) =>
 
 /** @type {any} */
 const SENTENCES = {
-  messenger_logout_failed: 'You are signed out, but the chat is not. Please close this page.',
+  messenger_logout_failed: 'The chat is still signed in. Please close this page.',
   sign_in_denied: 'The sign-in was cancelled or refused. You can try again.',
   sign_in_failed: 'The sign-in did not work. You can try again.',
   sign_in_needed: 'Please sign in to continue the chat.',
@@ -156,7 +156,7 @@ const offsetOf = ({ exp = 0, iat = 0 }, now = 0, fresh = false, saved = { exp: 0
   saved.exp === exp ? +saved.offset || 0 : fresh && iat ? iat * SECOND - now : 0;
 
 /** Undocumented. @param {any} error */
-const isFatal = (error) => [400, 401, 403].includes(error?.status) || /invalid_grant/.test(error?.message);
+const isFatal = (error) => /^40[013]$/.test(error?.status) || /invalid_grant/.test(error?.message);
 
 /** @param {Environment} env @param {RenewalNeeds} needs */
 function createRenewal(env, needs) {
@@ -281,10 +281,11 @@ function createRenewal(env, needs) {
       const deadline = exp * SECOND - offset;
       return take({ exp, deadline, own: deadline, life: iat ? (exp - iat) * SECOND : Infinity, floor: fresh ? now + FLOOR : 0 });
     },
-    /** What another tab got. @param {ClockRecord | null} record */
+    /** What another tab got. @param {any} record */
     borrow(record) {
-      if (!token || !record || !(record.exp > token.exp)) return;
-      take({ ...token, exp: record.exp, deadline: record.exp * SECOND - record.offset, floor: 0 });
+      if (token && record?.exp > token.exp) {
+        take({ ...token, exp: record.exp, deadline: record.exp * SECOND - record.offset, floor: 0 });
+      }
     },
     reset() {
       token = flight = null;
@@ -319,7 +320,7 @@ function createMemory({ local }, deployment) {
     clock: () => parse(local.get(key('clock'))) || undefined,
     saveClock: (/** @type {any} */ record) => local.set(key('clock'), JSON.stringify(record)),
     // Read only; its form is not promised.
-    token: () => /eyJ[\w-]*\.[\w-]+\.[\w-]*/.exec(local.get(`_${deployment()}:gcatkn`) || '')?.[0],
+    token: () => /eyJ[\w-]*\.[\w-]+\.[\w-]*/.exec(/** @type {any} */ (local.get(`_${deployment()}:gcatkn`)))?.[0],
   };
 }
 
@@ -629,16 +630,19 @@ function createProvider(env, page, settings) {
       ready = true;
       void settle();
     });
-    // A new socket needs a valid JWT.
-    for (const event of ['offline', 'reconnecting', 'reconnected']) {
-      bus.subscribe('MessagingService.' + event, () => {
-        down = event !== 'reconnected';
-        renewal.wake(true, false);
-        // Often the Messenger knows what another tab got.
-        if (down) env.setTimeout(() => down && renewal.wake(true), LEAD);
-      });
-    }
+    ['offline', 'reconnecting', 'reconnected', 'started'].forEach((event, place) =>
+      given.subscribe('MessagingService.' + event, () => {
+        down = place < 2;
+        rouse();
+      }),
+    );
     bus.ready();
+  }
+
+  // A new socket needs a valid JWT; often the Messenger knows what another tab got.
+  function rouse() {
+    renewal.wake(down, false);
+    if (down) env.setTimeout(() => down && renewal.wake(true), LEAD);
   }
 
   // Persisted: out of the back-forward cache.
@@ -651,9 +655,9 @@ function createProvider(env, page, settings) {
       if (persisted) desk?.comeBack();
       const lost = (!person() || is('unavailable')) && now - checkedAt > CHECK_SPAN;
       // Whose chat is it by now? Only then is anything sent.
-      if ((persisted || away || lost) && env.online()) return void check().then(() => renewal.wake(down));
+      if ((persisted || away || lost) && env.online()) return void check().then(rouse);
     }
-    renewal.wake(down);
+    rouse();
   }
 
   function dispose() {

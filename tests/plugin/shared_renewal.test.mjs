@@ -128,6 +128,33 @@ test('a socket that is back within moments on a borrowed token costs no renewal'
   assert.equal(borrower.genesys.names('Auth.refreshToken').length, 0);
 });
 
+test('a Messenger that has started again is back, whatever it says besides', async () => {
+  const { clock, pages } = await openTabs(2);
+  await clock.advance(LIFE + MINUTE);
+  const [borrower] = pages.filter((page) => page.genesys.names('Auth.refreshToken').length === 0);
+  borrower.genesys.publish('MessagingService', 'reconnecting');
+  await clock.advance(1_000);
+  borrower.genesys.publish('MessagingService', 'started');
+  await clock.advance(5_000);
+  borrower.wake('focus');
+  await clock.advance(10_000);
+  assert.equal(borrower.genesys.names('Auth.refreshToken').length, 0);
+});
+
+test('a tab with a dead socket that comes to the front gives its Messenger a moment', async () => {
+  const { clock, pages } = await openTabs(2);
+  await clock.advance(LIFE + MINUTE);
+  const [borrower] = pages.filter((page) => page.genesys.names('Auth.refreshToken').length === 0);
+  borrower.show('hidden');
+  borrower.genesys.publish('MessagingService', 'reconnecting');
+  await clock.advance(10_000);
+  borrower.show('visible');
+  await clock.advance(1_000);
+  borrower.genesys.publish('MessagingService', 'reconnected');
+  await clock.advance(10_000);
+  assert.equal(borrower.genesys.names('Auth.refreshToken').length, 0);
+});
+
 test('a socket that reconnects while its own token is good renews nothing', async () => {
   const { clock, pages } = await openTabs(2);
   await clock.advance(5 * MINUTE);
