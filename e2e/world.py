@@ -119,6 +119,8 @@ class Certified:
         page.get_by_role("heading", name="Signed out").wait_for()
 
     def confirm_sign_out(self, page: Page) -> None:
+        # The shop's page has a button of that name as well.
+        page.get_by_role("heading", name="Sign out?").wait_for()
         page.get_by_role("button", name="Sign out").click()
 
     def go_down(self) -> None:

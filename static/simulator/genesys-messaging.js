@@ -2,6 +2,7 @@
 
 const TYPING_EVERY_MS = 5000;
 const MOST_RECONNECTS = 60;
+const AFTER_THE_OTHER_MS = 500;
 const CODE = { UNAUTHORIZED: 401, FORBIDDEN: 403, CANNOT_DOWNGRADE: 4017 };
 
 function createMessaging({ bus, vault, api, dials, config, auth }) {
@@ -284,8 +285,13 @@ function createMessaging({ bus, vault, api, dials, config, auth }) {
   vault.onOtherTab((jwt) => {
     const isWaiting = ["reauthenticate", "signed-out"].includes(view.state);
     if (!jwt || (!isWaiting && configured?.asPerson)) return;
-    asPerson = true;
-    connect();
+    // The tab where somebody signed in goes first: the other anonymous sockets are closed then.
+    const isGuest = configured && !isWaiting;
+    setTimeout(() => {
+      if (isGuest && configured?.asPerson) return;
+      asPerson = true;
+      connect();
+    }, isGuest ? AFTER_THE_OTHER_MS : 0);
   });
 
   function send(text) {
