@@ -61,6 +61,14 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         )
 
 
+    if settings.inspector == "everybody" and urlsplit(settings.public_url).scheme == "https":
+        yield Finding(
+            verdict=Verdict.WARNING,
+            what="BFF_INSPECTOR is everybody: each browser may record itself",
+            fix="meant for demo and QA; in production use operators (docs/inspector.md)",
+        )
+
+
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"

@@ -162,6 +162,17 @@ def test_a_previous_master_key_is_something_to_consider(site: Site) -> None:
     assert "1 to consider, 0 to mend" in done.out
 
 
+def test_an_inspector_for_everybody_is_something_to_consider_where_customers_come(
+    site: Site,
+) -> None:
+    public = "https://auth.brand.example"
+    done = site.command("check", BFF_INSPECTOR="everybody", BFF_PUBLIC_URL=public)
+    at_home = site.command("check", BFF_INSPECTOR="everybody")
+
+    assert "warning  BFF_INSPECTOR is everybody" in done.out
+    assert "BFF_INSPECTOR is everybody" not in at_home.out
+
+
 def test_a_scope_that_the_provider_does_not_know_is_something_to_consider(site: Site) -> None:
     done = site.command("check", BFF_PROVIDERS__MAIN__SCOPES='["openid", "chat"]')
 
