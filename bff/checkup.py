@@ -60,7 +60,6 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             fix="remove it once every process has started with the new key (docs/keys.md)",
         )
 
-
     if settings.inspector == "everybody" and urlsplit(settings.public_url).scheme == "https":
         yield Finding(
             verdict=Verdict.WARNING,
