@@ -55,6 +55,7 @@ const pluginDefects = {
     ['no CSRF header', ", 'X-CSRF': '1'", ''],
     ['no credentials', "credentials: 'include'", "credentials: 'same-origin'"],
     ['no time-out', 'env.setTimeout(() => abort.abort(), ANSWER_LIMIT)', '0'],
+    ['clocks are compared at the beginning', "const answer = await call('/auth/session');", "const { now } = env; const at = now(); const answer = await call('/auth/session'); env = { ...env, now: () => at };"],
     ['a 503 means: sign in', "status === 401 ? 'refused'", "status > 400 ? 'refused'"],
     ['429 is wrong, not later', 'status === 429 || ', ''],
     ['an old code is handed out', 'if (old || ', 'if ('],
