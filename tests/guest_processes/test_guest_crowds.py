@@ -19,7 +19,7 @@ from bff.simulator.genesys_sessions import GuestSession
 SILENT, PLACES = 1000, 1002
 # Sixty megabytes: more than all buffers on the way hold together.
 TEXT, TIMES = "flood " * 10_000, 1000
-GROWTH_KIB = 16 * 1024  # of 60 MB that were sent
+GROWTH_KIB = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
