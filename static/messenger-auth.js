@@ -60,8 +60,6 @@ const problem = (code = '', kind = 'wrong', message = SENTENCES[code] || SENTENC
 const unreachable = () => problem('unreachable', 'unreachable');
 const signedOut = () => problem('sign_in_needed', 'refused');
 
-const publicPart = ({ code = '', message = '' }) => ({ code, message });
-
 // BFF client: what the page asks of our own server.
 
 const ANSWER_LIMIT = 10_000;
@@ -387,15 +385,16 @@ function createProvider(env, page, settings) {
   /** Who had to wait hears meanwhile what became of it. @param {string} name @param {() => any} work */
   const alone = (name, work) => page.lock(memory.key(name), () => nap(TABS_SETTLE).then(work));
 
-  // One tab asks, the others hear of it by a storage event: nothing is read under the lock.
+  // One tab asks, the others hear of it by a storage event: nothing is read under the lock,
+  // and who was answered keeps it until they have heard.
   /** @param {() => boolean} wanted */
   function refresh(wanted) {
     return new Promise((resolve, reject) => {
-      void alone('renewal', async () => {
+      void alone('renewal', () => {
         if (!wanted()) return;
         const work = command('Auth.refreshToken');
         work.then(resolve, reject);
-        await within(env, work, COMMAND_LIMIT);
+        return within(env, work.then(() => nap(SECOND)), COMMAND_LIMIT);
       });
     });
   }
@@ -601,7 +600,7 @@ function createProvider(env, page, settings) {
 
   /** @param {(data: any) => Promise<AuthData>} work */
   const answering = (work) => (/** @type {any} */ e) =>
-    void work(e.data || {}).then((data) => e.resolve(data), (trouble) => e.reject?.(publicPart(trouble)));
+    void work(e.data || {}).then((data) => e.resolve(data), ({ code, message }) => e.reject?.({ code, message }));
 
   function forgive() {
     resting = '';
@@ -733,7 +732,7 @@ function takeFailure({ location, history }) {
 /** @param {any} root @returns {Page['listen']} */
 const listenWith = (root) => (url, hears, closed) => {
   const source = new root.EventSource(url, { withCredentials: true });
-  for (const event of Object.keys(hears)) {
+  for (const event in hears) {
     source.addEventListener(event, (/** @type {any} */ e) => hears[event](parse(e.data) || {}));
   }
   source.onerror = () => source.readyState === 2 && closed(); // 2: for good
@@ -743,14 +742,15 @@ const listenWith = (root) => (url, hears, closed) => {
 /** A holder may be frozen: after a while it goes on without, and steals nobody's. @param {any} root @param {Environment} env @returns {Page['lock']} */
 const lockWith = (root, env) => (name, work) => {
   const { locks } = root.navigator;
+  if (!locks) return work();
   const limit = new AbortController();
-  const timer = locks && env.setTimeout(() => limit.abort(), LOCK_LIMIT);
+  const timer = env.setTimeout(() => limit.abort(), LOCK_LIMIT);
   /** @type {any} */ let done;
   const once = () => {
     env.clearTimeout(timer);
     return (done ??= work());
   };
-  return locks ? locks.request(name, { signal: limit.signal }, once).catch(once) : once();
+  return locks.request(name, limit, once).catch(once);
 };
 
 /** A failed import stays failed at its address. @param {any} root @returns {Page['load']} */
@@ -769,7 +769,7 @@ function pageOf(root, env, base = '', genesys = '', debug = false) {
     snippetDeployment: () => root[genesys]?.c?.deploymentId,
     returnTo: () => plainPath(location),
     reload: () => location.reload(),
-    go: (url) => /^https?:/.test(url) && location.assign(url), // never javascript:
+    go: (url) => url.match(/^https?:/) && location.assign(url), // never javascript:
     emit(detail) {
       const { state, reason, code } = detail;
       if (debug) root.console.debug(EVENT, state, reason, code);
@@ -817,7 +817,7 @@ function createApi(root, script, of) {
   };
   root[global]('registerPlugin', 'AuthProvider', provider.register);
   void provider.check();
-  const api = {
+  return Object.freeze({
     version: '0.2.0',
     get deployment() {
       return provider.deployment();
@@ -831,8 +831,7 @@ function createApi(root, script, of) {
       off.abort();
       provider.dispose();
     },
-  };
-  return Object.freeze(api);
+  });
 }
 
 /** One for each deployment. @param {any} root @param {any} script the element that loaded us @returns {MessengerAuthApi} */

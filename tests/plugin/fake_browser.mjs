@@ -21,6 +21,7 @@ export function createTabs(clock) {
   const windows = [];
   const held = new Map();
   const log = [];
+  const modes = { storageEventTakes: 5 };
 
   /** @param {string} name @param {{signal: AbortSignal, steal?: boolean}} options */
   function request(name, { signal, steal }, work) {
@@ -57,7 +58,7 @@ export function createTabs(clock) {
     const tell = (key, newValue) => {
       for (const other of windows) {
         if (other === window) continue;
-        timers.setTimeout(() => other.dispatchEvent(Object.assign(new Event('storage'), { key, newValue })), 5);
+        timers.setTimeout(() => other.dispatchEvent(Object.assign(new Event('storage'), { key, newValue })), modes.storageEventTakes);
       }
     };
     return {
@@ -76,7 +77,7 @@ export function createTabs(clock) {
     };
   }
 
-  return { locks: { request }, viewOf, storage, log, held };
+  return { locks: { request }, viewOf, storage, log, held, modes };
 }
 
 /** As in a browser a listener's fault is reported and stops nobody else; Node would end the process. */

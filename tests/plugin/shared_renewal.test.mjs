@@ -30,6 +30,21 @@ test('five tabs, four lives: one renewal in each life', async () => {
   assert.equal(pages[0].timers.pending(), 5, 'one timer in each');
 });
 
+test('one renewal for all on a machine so busy that tabs hear of each other after most of a second', async () => {
+  const { clock, pages, tabs } = await openTabs(5);
+  tabs.modes.storageEventTakes = 900;
+  await clock.advance(4 * LIFE);
+  assert.equal(renewals(pages).length, 4);
+});
+
+test('a tab whose renewal fails lets the next one try at once', async () => {
+  const { clock, pages } = await openTabs(2);
+  pages[0].genesys.modes.refresh = { status: 503 };
+  await clock.advance(LIFE);
+  const [failed, next] = renewals(pages);
+  assert.ok(next - failed < 200, `${next - failed} ms`);
+});
+
 test('without locks each tab renews for itself', async () => {
   const { clock, pages } = await openTabs(3);
   for (const page of pages) delete page.window.navigator.locks;
