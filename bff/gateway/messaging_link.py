@@ -9,10 +9,11 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from picows import WSError, WSFrame, WSInvalidStatusError, WSListener, WSTransport
-from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its stubs
+from picows.picows import WSAutoPingStrategy
 
 from bff.adapters.http_client import dial_address, is_loopback_name
 from bff.gateway.outgoing import Outgoing
+from bff.gateway.read_portions import PortionProtocol
 from bff.gateway.wire_words import (
     CLOSE,
     CONTINUATION,
@@ -181,7 +182,7 @@ class MessagingLink(WSListener):
                 self._where.discard(self)
                 self._tell_closed(None, "")
 
-    async def _reach(self, protocol: WSProtocol) -> None:
+    async def _reach(self, protocol: PortionProtocol) -> None:
         host = self._host
         await asyncio.get_running_loop().create_connection(
             lambda: protocol,
@@ -197,9 +198,9 @@ class MessagingLink(WSListener):
             protocol.transport.underlying_transport.abort()
             raise
 
-    def _protocol(self, path: str) -> WSProtocol:
+    def _protocol(self, path: str) -> PortionProtocol:
         """Return what `picows.ws_connect` makes, without its redirects, proxies and time-outs."""
-        return WSProtocol(
+        return PortionProtocol(
             host_port=self._host.host_header,
             ws_path=path,
             is_client_side=True,

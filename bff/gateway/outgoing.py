@@ -2,6 +2,9 @@
 
 A frame that is written at once wakes the other end for itself; by the next one it has fallen
 asleep again, and waking it is what costs most. So frames are collected while sockets are read.
+
+Not without end: a loop that was kept from its work finds megabytes on one socket and reads them in
+one turn. Only what has been written tells that a page does not read, and holds Genesys back.
 """
 
 import asyncio
@@ -15,6 +18,7 @@ from bff.gateway.wire_words import HEADER_ROOM, TEXT
 log = logging.getLogger(__name__)
 
 COPIED_AT_ONCE: Final = 8 * 1024
+COLLECTED_BYTES: Final = 128 * 1024
 
 
 class Outgoing:
@@ -24,15 +28,21 @@ class Outgoing:
     gateway if this one dies a moment later; by then the message has left.
     """
 
-    __slots__ = ("_ahead", "_loop", "_waiting")
+    __slots__ = ("_ahead", "_bytes", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._ahead: list[tuple[WSTransport, bytes]] = []
         self._waiting: list[tuple[WSTransport, bytes]] = []
+        # Of what waits for pages; what goes to Genesys is bounded by what may be without an echo.
+        self._bytes = 0
 
     def send(self, transport: WSTransport, text: bytes) -> None:
         """Send a page one text frame soon."""
+        if self._bytes >= COLLECTED_BYTES:
+            # Before this frame and not behind it: what it tells accepted comes after it.
+            self.flush()
+        self._bytes += len(text)
         if not self._waiting and not self._ahead:
             self._loop.call_soon(self.flush)
         self._waiting.append((transport, text))
@@ -46,7 +56,7 @@ class Outgoing:
     def flush(self) -> None:
         """Write everything now: at the end of a turn, or before a close."""
         waiting = self._ahead + self._waiting if self._ahead else self._waiting
-        self._ahead, self._waiting = [], []
+        self._ahead, self._waiting, self._bytes = [], [], 0
         for transport, text in waiting:
             try:
                 if len(text) > COPIED_AT_ONCE:

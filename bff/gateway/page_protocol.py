@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from picows import WSUpgradeRequest, WSUpgradeResponseWithListener
-from picows.picows import WSAutoPingStrategy, WSProtocol  # type: ignore[attr-defined]  # not in its stubs
+from picows.picows import WSAutoPingStrategy
 
+from bff.gateway.read_portions import PortionProtocol
 from bff.gateway.wire_words import READ_BUFFER_BYTES, quiet
 
 Answerer = Callable[[WSUpgradeRequest, str], WSUpgradeResponseWithListener]
@@ -14,7 +15,7 @@ Answerer = Callable[[WSUpgradeRequest, str], WSUpgradeResponseWithListener]
 HANDSHAKE_S = 10.0
 
 
-class PageProtocol(WSProtocol):
+class PageProtocol(PortionProtocol):
     """One TCP connection, in the set `here` while it lasts. `ws_create_server` makes plain ones.
 
     After a fault in what it read, picows closes and goes on collecting: of a frame of 100 MB,
@@ -66,7 +67,7 @@ class PageProtocol(WSProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what was read; stop reading if it was wrong."""
-        WSProtocol.buffer_updated(self, nbytes)
+        PortionProtocol.buffer_updated(self, nbytes)
         if self.transport.is_close_frame_sent and self.listener is not None:
             self.listener.broken_off()
 
