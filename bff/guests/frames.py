@@ -5,6 +5,7 @@ person sends: reading one into checked fields costs less than a plain `json.load
 """
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Annotated, Final, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ from bff.guests.frame_errors import SENTENCES, FrameCode, FrameRefusedError, Gue
 MAX_FRAME_BYTES: Final = 64 * 1024
 MAX_ID_CHARS: Final = 512
 MAX_PROFILE_FIELDS: Final = 32
+_MILLISECOND: Final = timedelta(milliseconds=1)
 
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_SEQ)]
 SealedId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
@@ -202,9 +204,14 @@ class FrameError(ServerFrame, frozen=True, kw_only=True, tag="error"):
             code=refused.code,
             message=SENTENCES[refused.code],
             seq=refused.seq,
-            retry_after=None if wait is None else round(max(0.0, wait.total_seconds()), 3),
+            retry_after=None if wait is None else _seconds(wait),
             expected=refused.expected,
         )
+
+
+def _seconds(wait: timedelta) -> float:
+    """Return whole milliseconds, never too few: who waits as long as told must be let in."""
+    return max(0, -(-wait // _MILLISECOND)) / 1000
 
 
 _spell = msgspec.json.Encoder().encode

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from frame_page import text_message
 from relay_rig import RelayRig
 
 from bff.guests.frame_errors import FrameCode, GuestEnd
@@ -75,6 +76,20 @@ def test_a_message_is_told_accepted_before_anything_is_told_of_its_fate() -> Non
         ("error", 2),
     ]
     assert rig.told[-1]["code"] == "message_refused"
+
+
+def test_who_comes_again_after_exactly_the_time_that_was_told_is_let_in() -> None:
+    rig = RelayRig().open()
+    for number in range(5):
+        rig.say(f"quick {number}")
+        rig.clock.advance(timedelta(microseconds=20_120))
+    rig.say("a moment too early")
+    refused = rig.told[-1]
+    # 0.8994 s are left: rounded to the nearest millisecond they would be too few.
+    assert (refused["code"], refused["retryAfter"]) == ("rate_limited", 0.9)
+    rig.clock.advance(timedelta(seconds=refused["retryAfter"]))
+    rig.relay.page_sent(rig.page.message(text_message("a moment too early"), seq=6))
+    assert rig.told[-1] == {"type": "message_accepted", "seq": 6}
 
 
 def test_genesys_being_away_at_first_is_told_as_a_pause() -> None:
