@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -52,6 +53,27 @@ class _Later:
         return self.app(environ, start_response)
 
 
+class TurnedClock(SystemClock):
+    """The wall clock, which a test may move, and stop for what has to happen in one moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stands_at: datetime | None = None
+
+    def now(self) -> datetime:
+        stands_at = self._stands_at
+        return super().now() if stands_at is None else stands_at
+
+    @contextmanager
+    def standing(self) -> Iterator[None]:
+        """Let no time pass while the block lasts."""
+        self._stands_at = self.now()
+        try:
+            yield
+        finally:
+            self._stands_at = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellRig:
     """One shell, its stage, and its services."""
@@ -59,7 +81,7 @@ class ShellRig:
     shell: Shell
     stage: Stage
     services: Services
-    clock: SystemClock
+    clock: TurnedClock
     url: str
     drain: Callable[[], object] = field(repr=False)
     redis: RedisServer | None = None
@@ -140,7 +162,7 @@ def running_shell(
     **changes: str,
 ) -> Iterator[ShellRig]:
     """Raise the stage, a BFF in front of it, and the shell; on a clock that can be turned."""
-    clock, later = SystemClock(), _Later()
+    clock, later = TurnedClock(), _Later()
     with ExitStack() as running:
         stage = running.enter_context(raised(StagePlan(), clock=clock, entropy=SystemEntropy()))
         served = running.enter_context(Served(later, host=BFF_HOST))
