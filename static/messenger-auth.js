@@ -100,10 +100,12 @@ function createBff(env, base = '', silent) {
     call,
     /** @returns {Promise<Session>} */
     async session() {
+      const steady = () => env.now() - env.drift();
+      const sent = steady();
       const answer = await call('/auth/session');
       if (typeof answer.signed_in !== 'boolean') throw unreachable();
-      // Not the middle of the request: the clock may be set meanwhile, and late is cheap.
-      return { ...answer, offset: answer.server_now_ms - env.now() };
+      // The middle of the request: by a clock that nobody sets meanwhile.
+      return { ...answer, offset: answer.server_now_ms - env.now() + (steady() - sent) / 2 };
     },
     /** Never one that was handed out before. @returns {Promise<AuthData>} */
     async code(forceUpdate = false) {

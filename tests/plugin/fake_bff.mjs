@@ -69,19 +69,21 @@ export function createBff(clock, base = 'http://auth.brand.localhost:8002') {
       options.signal.addEventListener('abort', () => reject(new DOMException('aborted', 'AbortError')));
       const fault = faultFor(path);
       if (fault === 'hang') return void requests.push({ method: options.method || 'GET', path, at: clock.now() });
+      const oneWay = (fault?.latency ?? LATENCY) / 2;
       timers.setTimeout(() => {
         if (fault === 'network') {
           requests.push({ method: options.method || 'GET', path, at: clock.now() });
           return reject(new TypeError('Failed to fetch'));
         }
         const { status, body, headers } = fault ? (route(path, options), fault) : route(path, options);
-        resolve({
+        const arrived = {
           ok: status >= 200 && status < 300,
           status,
           headers: { get: (name) => headers?.[name] ?? null },
           json: async () => (typeof body === 'string' ? JSON.parse(body) : body),
-        });
-      }, fault?.latency ?? LATENCY);
+        };
+        timers.setTimeout(() => resolve(arrived), oneWay);
+      }, oneWay);
     });
   }
 
