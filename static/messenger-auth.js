@@ -596,7 +596,8 @@ function createProvider(env, page, settings) {
       : freshCode().catch((trouble) => {
           authenticated = false;
           missing = trouble.reason || missing;
-          if (trouble.kind === 'refused' && ++recoveries <= MOST_RECOVERIES) void check();
+          if (trouble.reason) rest('halted', 'no_tokens');
+          else if (trouble.kind === 'refused' && ++recoveries <= MOST_RECOVERIES) void check();
           throw noted(trouble);
         });
 

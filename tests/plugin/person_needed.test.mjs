@@ -349,7 +349,7 @@ for (const [how, dialog] of [
   });
 }
 
-test('getAuthCode without a way to a code is refused at once; in the end the question is for a code', async () => {
+test('getAuthCode without a way to a code is refused at once, and as soon a person is asked for one', async () => {
   const page = await openAlone();
   page.bff.signIn();
   page.dialog.silent = async () => ({ done: false, code: 'login_required' });
@@ -357,8 +357,10 @@ test('getAuthCode without a way to a code is refused at once; in the end the que
   ask(page, 'getAuthCode');
   await page.clock.advance(500);
   assert.deepEqual(settledOf(page, 'getAuthCode'), [[0, 1]]);
+  const reasons = () => page.dialog.asked.map(({ needs }) => needs.reason);
+  assert.deepEqual(reasons(), ['code_needed']);
   await page.clock.advance(MINUTE);
-  assert.deepEqual(page.dialog.asked.map(({ needs }) => needs.reason), ['code_needed']);
+  assert.deepEqual(reasons(), ['code_needed'], 'once');
 });
 
 test('a BFF that lets no second frame try does not make it a question about the chat', async () => {
