@@ -33,7 +33,7 @@ from bff.guests.conversation_acts import (
     StepUpFailed,
 )
 from bff.guests.conversation_stages import Stage as PageStage
-from bff.guests.frames import ServerFrame
+from bff.guests.frames import ServerFrame, SessionEnded
 from bff.guests.guest_tasks import (
     EndGuest,
     ExtendGuest,
@@ -68,6 +68,7 @@ class RelayJoint:
         "_heard",
         "_init_by",
         "_jwt",
+        "_last_word_said",
         "_look_at",
         "_open",
         "_page_here",
@@ -93,6 +94,7 @@ class RelayJoint:
         self._heard: list[genesys.Action] = []
         self._tasks = 0
         self._page_here = True
+        self._last_word_said = False
         self._draining = False
 
     def _ask(self, task: Task) -> None:
@@ -120,7 +122,9 @@ class RelayJoint:
         for act in acts:
             if type(act) in intents:
                 wanted += 1
-            elif isinstance(act, ServerFrame) and self._page_here:
+            elif isinstance(act, ServerFrame) and self._page_here and not self._last_word_said:
+                # The only way to the page: nothing gets past `session_ended`, whoever says it.
+                self._last_word_said = type(act) is SessionEnded
                 self._hands.to_page(act.spell())
         if not wanted:
             return
