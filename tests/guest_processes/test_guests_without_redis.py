@@ -63,7 +63,7 @@ def test_redis_dies_and_comes_back_empty_in_the_middle_of_chats(town: Town) -> N
             assert page.until_closed() == (1000, reason)
         for number, page in enumerate(nobodies):
             if not chats_on(page, f"after {number}"):
-                assert page.seen[-1] == {"type": "session_ended", "reason": "expired"}
+                assert page.last() == {"type": "session_ended", "reason": "expired"}
                 assert page.closed_with == (1000, "expired")
     for number, at in enumerate(both):
         with site.page(at) as fresh:

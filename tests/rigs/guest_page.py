@@ -138,6 +138,15 @@ class GuestPage:
             pass
         return self.closed_with
 
+    def last(self) -> dict[str, Any]:
+        """Return the last frame of a connection that has been closed.
+
+        `send` fails as soon as the close has come: the reader may have frames before it to take in.
+        """
+        self._reader.join(DEADLINE_S)
+        assert not self._reader.is_alive(), "the server has not closed"
+        return self.seen[-1]
+
     @property
     def closed_with(self) -> tuple[int | None, str | None]:
         return self.socket.close_code, self.socket.close_reason
