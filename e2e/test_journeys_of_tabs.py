@@ -30,6 +30,12 @@ _HOLD: Final = f"""() => new Promise((held) => {{
 _HELD: Final = f"""async () =>
   (await navigator.locks.query()).held.filter((lock) => lock.name === {_LOCK}).length"""
 
+_NOTE_STATES: Final = """(frame) => {
+  window.__states = [frame.dataset.state];
+  new MutationObserver(() => window.__states.push(frame.dataset.state))
+    .observe(frame, { attributeFilter: ['data-state'] });
+}"""
+
 
 def _tabs(here: World, count: int) -> list[Shopper]:
     tabs = [here.signed_in_tab()]
@@ -129,6 +135,29 @@ def test_nobody_speaks_in_the_name_of_who_was_there_before(own: World) -> None:
         "This is somebody else": own.provider.second.email,
     }
     assert [tab.popups for tab in (first, second, third)] == [0, 0, 0]
+
+
+@ONLY_CHROMIUM
+def test_a_guests_other_tab_goes_on_as_who_signed_in_with_what_was_typed_there(own: World) -> None:
+    front, behind = own.tab(), own.tab()
+    for tab in (front, behind):
+        tab.visit("/orders")
+        tab.open_messenger()
+        tab.wait_until_guest()
+    behind.part("messenger").evaluate(_NOTE_STATES)
+    behind.part("messenger-input").fill("Typed as a guest")
+
+    front.part("brand-sign-in").click()
+    own.provider.sign_in(front.page, own.provider.first)
+    behind.wait_until_known(own.provider.first.name)
+    behind.part("messenger-send").click()
+    behind.message("Typed as a guest").wait_for()
+
+    assert [(one["text"], one["identity"]["email"]) for one in own.heard()] == [
+        ("Typed as a guest", own.provider.first.email)
+    ]
+    # Nobody had to take the chat back.
+    assert "closed" not in behind.page.evaluate("() => window.__states")
 
 
 @pytest.fixture

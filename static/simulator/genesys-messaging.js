@@ -102,9 +102,35 @@ function createMessaging({ bus, vault, api, dials, config, auth }) {
     }
     if (frame.class === "JwtResponse") return void restore(body.jwt);
     if (frame.class === "TooManyRequestsErrorMessage") return notSent(frame.tracingId, body);
-    if (frame.class === "ConnectionClosedEvent") return show({ state: "closed" });
+    if (frame.class === "ConnectionClosedEvent") return closed(body);
     if (frame.class === "LogoutEvent") return auth.loggedOutElsewhere("Logged out by the server");
     if (frame.class === "SessionClearedEvent") return cleared();
+    return undefined;
+  }
+
+  /** Until the answer comes nobody types into a socket that changes hands. */
+  function becomePerson() {
+    clearTimeout(graceTimer);
+    asPerson = true;
+    if (view.state === "anonymous") show({ state: "signing-in" });
+    connect();
+  }
+
+  /** A fourth connection took its place, or a guest signed in in another tab: then it follows. */
+  function closed({ reason }) {
+    if (reason !== "signedIn") return show({ state: "closed" });
+    const previous = wire;
+    wire = null;
+    configured = null;
+    previous.close();
+    show({ state: "signing-in", typing: false });
+    if (vault.tokens()) return becomePerson();
+    // What another tab has stored is known here a moment later: see onOtherTab.
+    clearTimeout(graceTimer);
+    graceTimer = setTimeout(() => {
+      if (vault.tokens()) becomePerson();
+      else show({ state: "closed" });
+    }, AFTER_THE_OTHER_MS);
     return undefined;
   }
 
@@ -273,8 +299,9 @@ function createMessaging({ bus, vault, api, dials, config, auth }) {
   });
 
   service.subscribe("Auth.authenticated", () => {
-    asPerson = true;
-    if (!configured?.asPerson) connect();
+    // A renewal does not take the chat back from the tabs in which it goes on.
+    const isTaken = view.state === "closed" && asPerson;
+    if (!isTaken && !configured?.asPerson) becomePerson();
   });
   service.subscribe("Auth.loggedOut", loggedOut);
   service.subscribe("Auth.error", () => !configured && askAgain());
@@ -284,14 +311,13 @@ function createMessaging({ bus, vault, api, dials, config, auth }) {
   service.subscribe("Auth.tokenError", () => !configured && !vault.tokens() && askAgain());
   vault.onOtherTab((jwt) => {
     const isWaiting = ["reauthenticate", "signed-out"].includes(view.state);
-    if (!jwt || (!isWaiting && configured?.asPerson)) return;
-    // The tab where somebody signed in goes first: the other anonymous sockets are closed then.
-    const isGuest = configured && !isWaiting;
-    setTimeout(() => {
-      if (isGuest && configured?.asPerson) return;
-      asPerson = true;
-      connect();
-    }, isGuest ? AFTER_THE_OTHER_MS : 0);
+    if (!jwt || view.state === "closed" || (!isWaiting && configured?.asPerson)) return;
+    if (!configured || isWaiting) return becomePerson();
+    // The tab where somebody signed in goes first: this guest's socket is closed then. If not:
+    asPerson = true;
+    show({ state: "signing-in" });
+    clearTimeout(graceTimer);
+    graceTimer = setTimeout(becomePerson, AFTER_THE_OTHER_MS);
   });
 
   function send(text) {
