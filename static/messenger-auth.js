@@ -174,8 +174,8 @@ function createRenewal(env, needs) {
   const clock = () => env.now() + (needs.serverOffset() || 0);
   const wasSet = () => Math.abs(env.drift() - drift) > LEAD;
 
-  /** @param {Act} [then] */
-  function move(next = '', then, delay = 0) {
+  /** @param {string} next @param {Act} [then] */
+  function move(next, then, delay = 0) {
     status = next;
     alarm(then, delay);
   }
@@ -481,7 +481,8 @@ function createProvider(env, page, settings) {
     const whose = memory.owner() || (memory.token() && UNKNOWN);
     if (!whose || whose === person()) return;
     if (whose === UNKNOWN && authenticated && person()) return memory.own(person());
-    await leaveMessenger();
+    // Else words of one person would go out in the name of another.
+    if (!(await leaveMessenger()) && !(await leaveMessenger()) && person()) rest('stuck', 'no_logout');
     return true;
   }
 
@@ -532,13 +533,14 @@ function createProvider(env, page, settings) {
     closeEvents = null;
   }
 
-  function heard({ person: seen = '' }) {
+  /** @param {any} news */
+  function heard({ person: seen }) {
     if (seen !== person()) void check();
   }
 
   async function ended({ reason = 'session_ended' }) {
     if (closed()) return;
-    forget();
+    session = { signed_in: false };
     shutEvents();
     tell('signed-out', reason);
     const held = memory.owner() || memory.token();
@@ -671,12 +673,11 @@ function createProvider(env, page, settings) {
     recovery();
   }
 
-  const forget = () => void (session = { signed_in: false });
-
   const look = () => ({ session, authenticated, resting, closed: closed() });
   const core = {
     ...{ env, bff, page, settings, memory, tell, look, check, command, freshCode, expectTokens, rest, problem, noted },
-    ...{ forgive, forget, forgetTokens, leaveMessenger, openEvents, shutEvents },
+    forget: () => void (session = { signed_in: false }),
+    ...{ forgive, forgetTokens, leaveMessenger, openEvents, shutEvents },
     publish: (/** @type {[string, any]} */ ...event) => bus?.publish(...event),
   };
 

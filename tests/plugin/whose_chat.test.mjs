@@ -114,6 +114,21 @@ test('if that chat cannot be closed, the person is told', async () => {
   assert.equal(page.auth.status().code, 'messenger_logout_failed');
 });
 
+test('if the chat of who was here before cannot be closed, nobody writes into it: it must be reloaded', async () => {
+  for (const logout of ['reject', 'hang']) {
+    const first = await openSignedIn();
+    first.bff.signIn('ben');
+    const page = reload(first, { modes: { logout } });
+    await page.clock.advance(8_000);
+    assert.deepEqual(page.dialog.asked.map(({ needs }) => needs.reason), ['stuck']);
+    await page.clock.advance(60_000);
+    assert.deepEqual(names(page), ['Auth.logout', 'Auth.logout'], 'no token for the new person meanwhile');
+    const next = reload(page);
+    await next.clock.advance(3_000);
+    assert.equal(next.local.getItem(ownKey('person')), 'tag-ben');
+  }
+});
+
 test('one sign-out ends every tab', async () => {
   const first = await openSignedIn();
   const second = openPage({ ...first, tab: createStorage() });
