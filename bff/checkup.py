@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from bff.adapters.http_client import http_session
 from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
 from bff.adapters.system import SystemEntropy
+from bff.address_checkup import examine_address
 from bff.findings import Finding, Verdict, fine, tried
 from bff.guest_checkup import examine_guests
 from bff.identity_settings import ProviderSettings
@@ -30,6 +31,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     """Yield a finding for all that is set, and for whatever it leads to."""
     yield from _settings(settings)
     yield from _origins(settings)
+    yield from examine_address(settings.public_url)
     yield from _store(settings, clock)
     yield from examine_records(settings)
     for name, provider in settings.providers.items():

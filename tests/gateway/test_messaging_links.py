@@ -1,7 +1,6 @@
 """The gateway's way to Genesys: what came of dialling is told exactly once, and in time."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,17 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from gateway_rig import GatewayRig, Raise
 from messaging_peer import messaging_peer
+from own_certificate import own_certificate
 from raw_page import RawPage
 from scripted_house import LIMIT_S, PAGE, Script, ScriptedRelay
 from websockets.exceptions import ConnectionClosed
 
-from bff.adapters.system import SystemClock
 from bff.gateway.messaging_link import MessagingHost
 from bff.guests.guest_house import SocketRules
 
@@ -284,12 +279,12 @@ def test_a_certificate_is_believed_only_if_the_machine_does(
     *,
     trusted: bool,
 ) -> None:
-    certificate, ours = certified(tmp_path)
+    certificate = own_certificate(tmp_path)
     if trusted:
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
     dialling(script)
     with (
-        messaging_peer(ours) as genesys,
+        messaging_peer(certificate.server_side()) as genesys,
         raise_gateway(messaging_url=genesys.url) as gateway,
         RawPage(gateway.port),
     ):
@@ -300,34 +295,3 @@ def test_a_certificate_is_believed_only_if_the_machine_does(
             assert genesys.connection().recv(timeout=LIMIT_S) == "over TLS"
         else:
             assert relay.until("genesys_closed") == (None, "")
-
-
-def certified(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """Make a certificate for localhost; return its file, and a server's side of it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = SystemClock().now()
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file, key_file = folder / "certificate.pem", folder / "key.pem"
-    file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file, key_file)
-    return file, context

@@ -1,18 +1,14 @@
 """URLs of Redis: passwords that never leak, TLS, a cluster's rules, settings that are ours."""
 
-import ipaddress
 import logging
 import traceback
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from own_certificate import OwnCertificate, own_certificate
 from redis_server import RedisServer, free_port
 from store_calls import EVERY_CALL
 
@@ -21,7 +17,6 @@ from bff.errors import BffError, SettingsError, StoreDownError
 
 MINUTE = timedelta(minutes=1)
 CANARY = "c4n4ry-p4ssw0rd"
-YEAR = timedelta(days=365)
 
 
 def everything_said(error: BffError) -> str:
@@ -123,44 +118,21 @@ def test_every_call_keeps_to_one_slot_of_a_cluster() -> None:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    """Return a fresh certificate for 127.0.0.1 that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    now = datetime.now(UTC)  # noqa: TID251 - a certificate is checked against the machine's clock
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - YEAR)
-        .not_valid_after(now + YEAR)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    paths = tmp_path / "redis.crt", tmp_path / "redis.key"
-    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return paths
+def certificate(tmp_path: Path) -> OwnCertificate:
+    return own_certificate(tmp_path)
 
 
 @pytest.fixture
-def secure_port(certificate: tuple[Path, Path]) -> Iterator[int]:
+def secure_port(certificate: OwnCertificate) -> Iterator[int]:
     port = free_port()
-    crt, key = str(certificate[0]), str(certificate[1])
+    crt, key = str(certificate.file), str(certificate.key_file)
     options = ["--tls-cert-file", crt, "--tls-key-file", key, "--tls-auth-clients", "no"]
     with RedisServer("--tls-port", str(port), *options, password=CANARY):
         yield port
 
 
-def test_a_rediss_url_speaks_tls(certificate: tuple[Path, Path], secure_port: int) -> None:
-    trust = f"?ssl_ca_certs={certificate[0]}"
+def test_a_rediss_url_speaks_tls(certificate: OwnCertificate, secure_port: int) -> None:
+    trust = f"?ssl_ca_certs={certificate.file}"
     store = RedisStore(f"rediss://:{CANARY}@127.0.0.1:{secure_port}/0{trust}")
 
     with store.subscribe("news") as subscription:
