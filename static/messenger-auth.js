@@ -773,7 +773,7 @@ function pageOf(root, env, base = '', genesys = '', debug = false) {
     snippetDeployment: () => root[genesys]?.c?.deploymentId,
     returnTo: () => plainPath(location),
     reload: () => location.reload(),
-    go: (url) => url.match(/^https?:/) && location.assign(url), // never javascript:
+    go: (url) => url?.match(/^https?:/) && location.assign(url), // never javascript:
     emit(detail) {
       const { state, reason, code } = detail;
       if (debug) root.console.debug(EVENT, state, reason, code);

@@ -828,7 +828,7 @@ const viewOf = (root, dress) => ({ title, text, words, go, later }) => {
 
 const WINDOW = 'messenger-auth';
 const WAKES = ['visibilitychange', 'focus', 'pageshow', 'resume', 'online', 'offline'];
-const safe = (url = '') => !!url.match(/^https?:/); // never javascript:
+const safe = (url = '') => !!url?.match(/^https?:/); // never javascript:
 
 /** Centred on the page's window. @param {any} root */
 const placeOf = ({ screenX, screenY, outerWidth, outerHeight }, width = 480, height = 640) =>

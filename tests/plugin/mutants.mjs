@@ -83,7 +83,7 @@ const pluginDefects = {
     ['tokens are taken up before it is known whose they are', '!ready || !deployment || checking', '!ready || !deployment'],
     ['a failed logout is forgotten', 'if (done) memory.own(null);', 'memory.own(null);'],
     ['codes while signing out', "const closed = () => disposed || is('signing-out');", 'const closed = () => disposed;'],
-    ['javascript: addresses are followed', 'url.match(/^https?:/) && location', 'location'],
+    ['javascript: addresses are followed', 'url?.match(/^https?:/) && location', 'location'],
     ['any announced token makes an owner', 'if (ours) memory.own(person() || UNKNOWN);', 'memory.own(person() || UNKNOWN);'],
     ['keys are shared by deployments', '`messenger-auth:${deployment()}:${name}`', '`messenger-auth::${name}`'],
     ['the end of a session is not heard', 'session_ended: ended', 'session_over: ended'],
