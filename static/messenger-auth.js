@@ -64,7 +64,7 @@ const signedOut = () => problem('sign_in_needed', 'refused');
 
 const ANSWER_LIMIT = 10_000;
 
-const kindOf = (status = 0) => (status === 401 ? 'refused' : status === 429 || status > 499 ? 'unreachable' : 'wrong');
+const kindOf = (/** @type {number} */ status) => (status === 401 ? 'refused' : status === 429 || status > 499 ? 'unreachable' : 'wrong');
 
 /** @param {Environment} env @param {(front: any) => Promise<any>} silent */
 function createBff(env, base = '', silent) {
@@ -143,8 +143,8 @@ const recent = (times, now = 0, span = 0) => times.filter((at) => at <= now && n
 
 const backoff = (n = 0, random = Math.random, floor = 0) => Math.max(floor || 0, 500 + random() * Math.min(MINUTE, 2 ** n * SECOND));
 
-/** @returns {Claims | null} */
-const decodeJwt = (jwt = '') =>
+/** @param {any} jwt @returns {Claims | null} */
+const decodeJwt = (jwt) =>
   attempt(() => {
     // Names come out garbled, the times do not.
     const { exp, iat } = JSON.parse(atob(jwt.split('.')[1].replace(/-/g, '+').replace(/_/g, '/')));
@@ -205,7 +205,8 @@ function createRenewal(env, needs) {
     fire(now);
   }
 
-  function fire(now = 0) {
+  /** @param {number} now */
+  function fire(now) {
     fired = recent(fired, now, FIRED_SPAN);
     if (fired.push(now) > MOST_FIRED) return halt('too_many_renewals');
     const early = !!token && now < token.deadline;
@@ -238,12 +239,14 @@ function createRenewal(env, needs) {
     needs.resting();
   }
 
-  function again(n = 0, floor = 0) {
+  /** @param {number} n @param {number} [floor] */
+  function again(n, floor) {
     notBefore = clock() + backoff(n, env.random, floor);
     arm('retrying');
   }
 
-  function halt(reason = '') {
+  /** @param {string} reason */
+  function halt(reason) {
     move('halted');
     needs.halted(reason);
   }
@@ -378,8 +381,8 @@ function createProvider(env, page, settings) {
     page.emit(current);
   }
 
-  /** @returns {Promise<any>} */
-  async function command(name = '') {
+  /** @param {string} name @returns {Promise<any>} */
+  async function command(name) {
     if (!bus || !ready) throw unreachable();
     return bus.command(name, {});
   }
@@ -434,7 +437,8 @@ function createProvider(env, page, settings) {
   }
 
   // A fresh silent code once, then one prompt.
-  function renewalHalted(reason = '') {
+  /** @param {string} reason */
+  function renewalHalted(reason) {
     authenticated = false;
     expectTokens(0, 1, () => rest('halted', reason));
   }
