@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from one_playwright import one_playwright
+from playwright.sync_api import Browser, Playwright
 from world import World, world
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -15,7 +16,7 @@ FAILED = pytest.StashKey[bool]()
 
 @pytest.fixture(scope="session")
 def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as running:
+    with one_playwright() as running:
         yield running
 
 

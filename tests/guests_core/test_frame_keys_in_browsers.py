@@ -10,7 +10,8 @@ import pytest
 from conversation_rig import conversation_rig
 from frame_page import text_message
 from frame_vectors import FILE
-from playwright.sync_api import Page, sync_playwright
+from one_playwright import one_playwright
+from playwright.sync_api import Page
 
 from bff.simulator.serving import Served
 
@@ -34,7 +35,7 @@ def site(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 @pytest.fixture(scope="module", params=["chromium", "firefox"])
 def page(request: pytest.FixtureRequest) -> Iterator[Page]:
-    with sync_playwright() as playwright, Served(site) as served:
+    with one_playwright() as playwright, Served(site) as served:
         if request.param == "chromium":
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         else:

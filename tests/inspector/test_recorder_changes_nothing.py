@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from one_playwright import one_playwright
+from playwright.sync_api import Browser, Page, Route
 
 from bff.resources import static_folder
 
@@ -101,7 +102,7 @@ class Bff:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    with sync_playwright() as running:
+    with one_playwright() as running:
         started = running.chromium.launch(executable_path="/usr/bin/chromium")
         yield started
         started.close()

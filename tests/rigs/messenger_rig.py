@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 from flask import Flask, jsonify, request
 from flask.typing import ResponseReturnValue
 from genesys_rig import GenesysRig, running_genesys
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from one_playwright import one_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from provider_visitor import VERIFIER, Visitor
 
 from bff.adapters.system import SystemClock
@@ -147,7 +148,7 @@ def events(page: Page, name: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def launched_chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
+    with one_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium")
         yield browser
         browser.close()
