@@ -45,6 +45,7 @@ class MaliciousProvider:
     claims: dict[str, Any] = field(default_factory=dict)
     token_answer: dict[str, Any] = field(default_factory=dict)
     logout_claims: dict[str, Any] = field(default_factory=dict)
+    userinfo: dict[str, Any] = field(default_factory=dict)
     redeemed: list[dict[str, str]] = field(default_factory=list)
     asked: list[dict[str, str]] = field(default_factory=list)
 
@@ -121,6 +122,10 @@ def _doors(attacker: MaliciousProvider) -> Flask:
     @app.get("/authorization_endpoint")
     def authorize() -> ResponseReturnValue:
         return redirect(attacker.authorized(request.args.to_dict()), 303)
+
+    @app.get("/userinfo")
+    def userinfo() -> ResponseReturnValue:
+        return jsonify({"sub": "whoever-the-attacker-says", **attacker.userinfo})
 
     @app.post("/token_endpoint")
     def token() -> ResponseReturnValue:

@@ -1,6 +1,6 @@
 """RFC 9207, RFC 9700 4.4: an answer from another issuer is refused before its code is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -77,7 +77,9 @@ class MixUp:
 
 
 @contextmanager
-def mix_up(folder: Path, *, attacker_first: bool = False, **more: str) -> Iterator[MixUp]:
+def mix_up(
+    folder: Path, more: Mapping[str, str] | None = None, *, attacker_first: bool = False
+) -> Iterator[MixUp]:
     clock = HandClock()
     registered = f"{BFF}/auth/callback/honest" if attacker_first else BARE
     client = replace(CLIENT, redirect_uris=(registered,))
@@ -99,7 +101,7 @@ def mix_up(folder: Path, *, attacker_first: bool = False, **more: str) -> Iterat
                 f"{start}CLIENT_ID": CLIENT.client_id,
                 f"{start}CLIENT_SECRET": CLIENT.client_secret,
             }
-        variables |= {"BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}", **more}
+        variables |= {"BFF_STORE_URL": f"sqlite:///{folder / 'store.sqlite3'}", **(more or {})}
         services = build(Settings.read(variables), clock=clock)
         try:
             yield MixUp(
@@ -222,7 +224,7 @@ GENESYS_THERE: Final = {
 )
 def test_a_code_for_genesys_does_not_change_providers(tmp_path: Path) -> None:
     passthrough = {name: value for name, value in PASSTHROUGH.items() if "__MAIN__" not in name}
-    with mix_up(tmp_path, **passthrough, **GENESYS_THERE) as here:
+    with mix_up(tmp_path, {**passthrough, **GENESYS_THERE}) as here:
         here.honest.provider._clients[GENESYS.client_id] = GENESYS
         out = here.browser.start("/auth/login?provider=lure")
         chained = here.browser.get(here.browser.at_provider(out), **NAVIGATION)
