@@ -40,6 +40,8 @@ class MaliciousProvider:
     clock: Clock = field(repr=False)
     issuer: str = ""
     lure: Lure | None = None
+    # By client id, what `prompt=none` is answered with.
+    refuses: dict[str, str] = field(default_factory=dict)
     # Laid over what an honest one says; None takes a member out.
     discovery: dict[str, Any] = field(default_factory=dict)
     claims: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +96,10 @@ class MaliciousProvider:
     def authorized(self, parameters: dict[str, str]) -> str:
         """Return where a browser goes that we have sent to the attacker."""
         self.asked.append(parameters)
+        refusal = self.refuses.get(parameters["client_id"])
+        if refusal is not None and parameters.get("prompt") == "none":
+            said = {"error": refusal, "state": parameters["state"]}
+            return f"{parameters['redirect_uri']}?{urlencode(said)}"
         if self.lure is None:
             said = {"code": CODE, "state": parameters["state"]}
             return f"{parameters['redirect_uri']}?{urlencode(said)}"
