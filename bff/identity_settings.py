@@ -1,5 +1,8 @@
 """Settings of an identity provider: where people sign in, and how Genesys is known there."""
 
+import re
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +19,8 @@ OUR_PARAMETERS: Final = frozenset(
     }
 )
 """Of an authorization request; what may vary among them has a setting of its own."""
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class ProviderSettings(BaseModel):
@@ -37,7 +42,10 @@ class ProviderSettings(BaseModel):
         None, description="`prompt` of each sign-in"
     )
     max_age: Duration | None = Field(
-        None, description="how old a sign-in at the provider may be; verified"
+        None,
+        ge=timedelta(0),
+        le=timedelta(days=3650),
+        description="how old a sign-in at the provider may be; verified",
     )
     acr_values: tuple[str, ...] = Field((), description="accepted `acr` values; verified")
     token_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
@@ -95,6 +103,16 @@ class ProviderSettings(BaseModel):
         if "openid" not in value:
             raise ValueError("must contain openid")
         return value
+
+
+def check_names(providers: Iterable[str]) -> None:
+    """Refuse a name that cannot be the end of a redirect URI; the first provider has none."""
+    for name in list(providers)[1:]:
+        if not _PLAIN_NAME.fullmatch(name):
+            raise ValueError(
+                f"has a provider {name[:64]!r}, whose name is a part of its redirect URI: use "
+                "letters, digits, `-` and `_`"
+            )
 
 
 def check_known_to_genesys(providers: dict[str, ProviderSettings], *, codes: str | None) -> None:

@@ -184,6 +184,8 @@ class Demands:
     prompt: str | None = None
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
+    # When the provider was asked for a sign-in of its own, if that can be told from its answer.
+    not_before: datetime | None = None
     # Whom we expect; only the provider can check these, so nothing is concluded from them here.
     login_hint: str | None = None
     id_token_hint: str | None = field(default=None, repr=False)
@@ -224,6 +226,9 @@ class IdentityProvider(Protocol):
 
     def check_response_issuer(self, unverified_iss: str | None) -> None:
         """Raise IssuerMixUpError unless the `iss` parameter is right (RFC 9207)."""
+
+    def binds_subject(self, demands: Demands) -> bool:
+        """Say whether a request with these `demands` is answered for their `subject` or nobody."""
 
     def redeem(
         self,

@@ -36,7 +36,13 @@ from bff.ports import (
 )
 
 DEFAULT_TOKEN_LIFE_S: Final = 300
+LONGEST_TOKEN_LIFE_S: Final = 366 * 86400
 REVOKE_TIMEOUT_S: Final = 5
+SIGNED_ONLY: Final = frozenset(
+    {"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "auth_time", "nonce", "acr", "amr", "sid"}
+)
+"""Facts about a sign-in: from the ID token, which is signed and checked, never from userinfo."""
+
 WANTED_CLAIMS: Final = ("email", "given_name", "family_name", "name")
 
 
@@ -106,6 +112,18 @@ class OpenIdClient:
             wanted = {"id_token": {"sub": {"value": demands.subject, "essential": True}}}
             asked["claims"] = json.dumps(wanted)
         return asked
+
+    def binds_subject(self, demands: Demands) -> bool:
+        """Say whether a request with these `demands` is answered for their `subject` or nobody.
+
+        OIDC Core 3.1.2.2 forbids a provider that reads `claims` to answer for anybody else. One
+        that does not say that it reads it may ignore it, and shows its form to whoever sits there.
+        """
+        if demands.subject is None:
+            return False
+        if demands.subject_if_public:
+            return self._subjects_are_public()
+        return self.metadata.document().get("claims_parameter_supported") is True
 
     def _subjects_are_public(self) -> bool:
         """Say whether another client's `sub` is ours too (OIDC Core section 8), and can be asked.
@@ -254,8 +272,7 @@ class OpenIdClient:
     def _token_set(
         self, answer: dict[str, Any], *, refresh_token: str | None, id_token: str | None
     ) -> TokenSet:
-        life = answer.get("expires_in")
-        seconds = life if isinstance(life, int | float) and life > 0 else DEFAULT_TOKEN_LIFE_S
+        seconds = _life_s(answer.get("expires_in"))
         return TokenSet(
             access_token=answer["access_token"],
             refresh_token=_text(answer.get("refresh_token")) or refresh_token,
@@ -286,7 +303,7 @@ class OpenIdClient:
         if info.get("sub") != claims["sub"]:
             # OIDC Core 5.3.2: else a stolen access token could lend its names to this session.
             raise ProviderAnswerError("userinfo names another person")
-        return {**info, **claims}
+        return {**{name: info[name] for name in info if name not in SIGNED_ONLY}, **claims}
 
 
 def _sorted_answer(response: requests.Response) -> dict[str, Any]:
@@ -310,6 +327,13 @@ def _sorted_answer(response: requests.Response) -> dict[str, Any]:
     if str(body.get("token_type", "")).lower() != "bearer":
         raise ProviderAnswerError("token answer is not of type Bearer")
     return body
+
+
+def _life_s(value: object) -> float:
+    """Return how long an access token lives, in seconds; whatever is no number is not believed."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return DEFAULT_TOKEN_LIFE_S
+    return min(value, LONGEST_TOKEN_LIFE_S)
 
 
 def _text(value: object) -> str | None:

@@ -1,6 +1,7 @@
 """Signed tokens from a provider: the signature first, then every claim."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from bff.adapters.provider_metadata import ProviderMetadata
 from bff.errors import LogoutTokenError, ProviderAnswerError, StepUpFailedError
 from bff.ports import Clock, Demands, LogoutNotice
 
+log = logging.getLogger(__name__)
+
 ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
 """Asymmetric only: with HS256 whoever knows our client secret could sign, `none` needs no key."""
 
@@ -24,6 +27,8 @@ LOGOUT_TYPE: Final = "logout+jwt"
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 _MAX_TOKEN_CHARS: Final = 16 * 1024
+_LAST_SECOND: Final = 253402300799
+"""9999-12-31T23:59:59Z. Beyond it no calendar goes; milliseconds since 1970 lie far beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +65,9 @@ class TokenVerifier:
         """
         token = self.signed(raw)
         self._check_claims(token, access_token=access_token, nonce=nonce)
-        self._check_demands(token.claims, demands)
-        return token.claims
+        claims = self._without_false_times(token.claims)
+        self._check_demands(claims, demands)
+        return claims
 
     def signed(self, raw: str) -> SignedToken:
         """Check the signature and nothing else. Raises ProviderAnswerError."""
@@ -109,16 +115,40 @@ class TokenVerifier:
             raise ProviderAnswerError(f"ID token: {error}") from error
         if not isinstance(token.claims["sub"], str) or not token.claims["sub"]:
             raise ProviderAnswerError("ID token: sub is empty")
+        # Authlib takes `true`, NaN and infinity for a time, and those have never passed.
         issued = _number(token.claims["iat"])
         if issued is None or issued > now + leeway:
-            raise ProviderAnswerError("ID token: iat lies in the future")
+            raise ProviderAnswerError("ID token: iat is no time, or lies in the future")
+        if any(name in claims and _number(claims[name]) is None for name in ("exp", "nbf")):
+            raise ProviderAnswerError("ID token: exp or nbf is no time")
+
+    def _without_false_times(self, claims: dict[str, Any]) -> dict[str, Any]:
+        """Return the claims; without `auth_time` if that is no moment at which anybody signed in.
+
+        It is optional, and whoever asks for it (`max_age`) treats a missing one as a failure. A
+        moment to come would count as recent until it has passed, and for longer.
+        """
+        if "auth_time" not in claims:
+            return claims
+        auth_time = _number(claims["auth_time"])
+        latest = (self._clock.now() + LEEWAY).timestamp()
+        if auth_time is not None and auth_time <= latest:
+            return claims
+        log.warning("%s: auth_time is no moment of the past in seconds", self._metadata.issuer)
+        return {name: value for name, value in claims.items() if name != "auth_time"}
 
     def _check_demands(self, claims: Mapping[str, Any], demands: Demands) -> None:
         if demands.max_age is not None:
             auth_time = _number(claims.get("auth_time"))
-            oldest = (self._clock.now() - demands.max_age - LEEWAY).timestamp()
-            if auth_time is None or auth_time < oldest:
+            longest = (demands.max_age + LEEWAY).total_seconds()
+            if auth_time is None or self._clock.now().timestamp() - auth_time > longest:
                 raise StepUpFailedError("auth_time is missing or too old")
+        if demands.not_before is not None:
+            # Whoever holds the browser can take `prompt=login` out of the address. Where the
+            # provider does not say when it was, nothing can be told.
+            earliest = (demands.not_before - LEEWAY).timestamp()
+            if claims.get("auth_time", earliest) < earliest:
+                raise StepUpFailedError("prompt=login was not heeded: auth_time is older")
         if demands.acr_values and claims.get("acr") not in demands.acr_values:
             raise StepUpFailedError("acr is missing or not among those asked for")
 
@@ -158,8 +188,9 @@ class TokenVerifier:
             return "events lack the logout event"
         if not isinstance(claims.get("jti"), str) or not claims["jti"]:
             return "jti is missing"
-        if not any(isinstance(claims.get(name), str) and claims[name] for name in ("sub", "sid")):
-            return "neither sub nor sid"
+        named = [claims[name] for name in ("sub", "sid") if claims.get(name) not in (None, "")]
+        if not named or not all(isinstance(name, str) for name in named):
+            return "neither sub nor sid, or one that is no text"
         return self._logout_time_problem(claims)
 
     def _logout_time_problem(self, claims: Mapping[str, Any]) -> str | None:
@@ -189,7 +220,7 @@ def _fitting(keys: KeySet, header: Mapping[str, Any]) -> list[Key]:
 def _object(payload: bytes) -> dict[str, Any]:
     try:
         claims = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProviderAnswerError("signed token holds no JSON") from error
     if not isinstance(claims, dict):
         raise ProviderAnswerError("signed token holds no object")
@@ -197,6 +228,10 @@ def _object(payload: bytes) -> dict[str, Any]:
 
 
 def _number(value: object) -> float | None:
+    """Return a time in seconds since 1970 (RFC 7519 section 2), if it is one that there can be.
+
+    Python's JSON also knows NaN and infinity; comparisons with NaN are false, whichever way.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    return float(value) if 0 <= value <= _LAST_SECOND else None

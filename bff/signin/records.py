@@ -101,3 +101,9 @@ class Attempt:
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
     previous: SessionKey | None = None
+    # Whose redirect URI the answer must come to (`redirect_uris`).
+    callback: str | None = None
+    # The sign-in itself must not be older, where the operator wants one each time.
+    not_before: datetime | None = None
+    # Passthrough has sent somebody here, because its own request was refused; it will not again.
+    second_try: bool = False
