@@ -29,12 +29,12 @@ from bff.signin.fingerprints import PairwiseSubjects, hashed
 from bff.signin.records import (
     Attempt,
     BrowserSession,
-    EndReason,
     Person,
     SessionKey,
     SessionToken,
     Surface,
 )
+from bff.signin.session_begin import SessionBeginner
 from bff.signin.session_book import SessionBook, SignedIn
 from bff.signin.token_vault import TokenVault
 from bff.signin.transactions import Opening, Transactions
@@ -105,7 +105,7 @@ class SignIn:
         self._transactions = transactions
         self._desks = desks
         self._book = book
-        self._vault = vault
+        self._beginner = SessionBeginner(foundation, book=book, vault=vault)
         self._subjects = subjects
         self._redirect_uri = redirect_uri
         self._ledger = ledger
@@ -197,11 +197,9 @@ class SignIn:
             ),
         )
         person = self._person(name, desk, identity)
-        self._end_previous(attempt.previous, person)
-        token = self._book.new_token()
-        session = self._book.begin(token, _signed_in(person, identity))
-        self._vault.lock_away(session, identity.tokens)
-        return Established(token=token, session=session)
+        signed_in = replace(_signed_in(person, identity), issued_at=_issued_at(identity))
+        begun = self._beginner.begin(signed_in, identity.tokens, previous=attempt.previous)
+        return Established(token=begun.token, session=begun.session)
 
     def _from_transaction(self, wish: Wish, browser: str) -> Wish:
         known = self._transactions.usable(wish.transaction or "", browser=browser)
@@ -234,15 +232,6 @@ class SignIn:
         session = self._book.find(wish.current)
         return None if session is None else session.key
 
-    def _end_previous(self, previous: SessionKey | None, person: Person) -> None:
-        """End what this browser had before: another person's pages are signed out, ours go on."""
-        session = None if previous is None else self._book.look_up(previous)
-        if session is None:
-            return
-        same = session.person.pairwise == person.pairwise
-        self._vault.take(session.key)
-        self._book.end(session.key, EndReason.REPLACED if same else EndReason.SIGNED_OUT)
-
 
 def _signed_in(person: Person, identity: VerifiedIdentity) -> SignedIn:
     claims = identity.claims
@@ -252,6 +241,17 @@ def _signed_in(person: Person, identity: VerifiedIdentity) -> SignedIn:
         auth_time=_moment(claims.get("auth_time")),
         acr=_text(claims.get("acr")),
     )
+
+
+def _issued_at(identity: VerifiedIdentity) -> datetime | None:
+    """Return when the provider signed the ID token, by its own clock."""
+    issued = identity.claims.get("iat")
+    if isinstance(issued, bool) or not isinstance(issued, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(issued, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _text(value: Any) -> str | None:
