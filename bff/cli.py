@@ -224,7 +224,7 @@ def _sessions_revoke(options: argparse.Namespace) -> int:
         print(f"messenger-bff: {error}; nothing was revoked", file=sys.stderr)
         return EXIT_FAULT
     else:
-        ended = sum(here.sign_out.revoke(session.key) for session in chosen)
+        ended = here.sign_out.revoke_all(session.key for session in chosen)
         print("1 session revoked" if ended == 1 else f"{ended} sessions revoked")
         return 0 if ended else EXIT_FAULT
     finally:

@@ -74,6 +74,7 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         self._services = services = build(self._settings)
         self._rounds = RevocationRounds(services.sign_out, store=services.store)
         self._rounds.start()
+        services.session_rounds.start()
         if services.records is not None:
             services.records.writer.start()
         self._application = application = create_app(services)
@@ -91,6 +92,7 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         if self._rounds is not None:
             self._rounds.stop()
         if self._services is not None:
+            self._services.session_rounds.stop()
             self._services.close()
 
 

@@ -35,7 +35,10 @@ from bff.settings import Settings
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.records import SessionKey
 from bff.signin.session_book import SessionBook, SessionLimits
+from bff.signin.session_end import SessionEnder
+from bff.signin.session_expiry import AFTERLIFE, ExpirySweep
 from bff.signin.session_news import NewsDesk
+from bff.signin.session_rounds import SessionRounds
 from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
@@ -74,7 +77,11 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class TokensOfPeople:
-    """Forgets the Genesys tokens of an erased guest's person, whose sign-in goes on."""
+    """Forgets the Genesys tokens of an erased guest's person, whose sign-in goes on.
+
+    No session ends, so this is nothing for `SessionEnder`. What Genesys cannot be told now stays in
+    the same line as that of an ended session.
+    """
 
     book: SessionBook
     held: HeldTokens
@@ -100,8 +107,9 @@ def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
 def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:
     """Open the ring that seals what is stored.
 
-    Its keys stay openable longer than anything they sealed can live: the longest session, a
-    revocation that waits for its provider, or a letter that waits for the database.
+    Its keys stay openable longer than anything they sealed can live: the longest session, with the
+    time that it is kept past its end, a revocation that waits for its provider, or a letter that
+    waits for the database.
     """
     return KeyRing(
         store,
@@ -110,7 +118,8 @@ def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entrop
         clock=clock,
         entropy=entropy,
         rotate_after=settings.key_lifecycle,
-        keep_for=max(settings.session_absolute, REVOCATION_LIFE, LETTERS_KEPT) + timedelta(hours=1),
+        keep_for=max(settings.session_absolute + AFTERLIFE, REVOCATION_LIFE, LETTERS_KEPT)
+        + timedelta(hours=1),
     )
 
 
@@ -146,12 +155,14 @@ def build(
         limits=SessionLimits(idle=settings.session_idle, absolute=settings.session_absolute),
         ledger=ledger,
     )
+    ends = SessionEnder(foundation, book=book, providers=providers)
     vault = TokenVault(
         foundation,
         book=book,
         providers=providers,
         policy=VaultPolicy(lead=settings.renewal_lead, outage_grace=settings.outage_grace),
         watch=watch,
+        ends=ends,
     )
     transactions = Transactions(foundation)
     news = NewsDesk(store, clock=clock)
@@ -163,6 +174,12 @@ def build(
         records.guests.erasure.also_tell(TokensOfPeople(book, held, records))
     if records is not None:
         records.rounds.also(_key_watch(records, foundation, ring, signing_keys, guest_ring).once)
+
+    passthrough = build_passthrough(
+        settings, foundation, book=book, vault=vault, transactions=transactions, watch=watch
+    )
+    if passthrough is not None:
+        ends.also_release(passthrough.forget)
 
     def close() -> None:
         news.close()
@@ -195,16 +212,12 @@ def build(
             held=held,
         ),
         transactions=transactions,
-        passthrough=build_passthrough(
-            settings,
-            foundation,
-            book=book,
-            vault=vault,
-            transactions=transactions,
-            watch=watch,
-        ),
+        passthrough=passthrough,
         book=book,
         vault=vault,
+        session_rounds=SessionRounds(
+            ends, ExpirySweep(foundation, sessions=book, ends=ends), store=store
+        ),
         news=news,
         subjects=subjects,
         broker=broker,

@@ -16,6 +16,7 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGNED_OUT = "signed_out"
     SESSION_REVOKED = "session_revoked"
+    SESSION_EXPIRED = "session_expired"
     GUEST_CREATED = "guest_created"
     GUEST_RESUMED = "guest_resumed"
     GUEST_REFUSED = "guest_refused"

@@ -121,6 +121,10 @@ class Passthrough:
         if held is not None and self._clock.now() - held.record.came_at >= JUST_CAME:
             self._codes.delete(session.key)
 
+    def forget(self, session_key: str) -> None:
+        """Throw away the code that waits for a session which has ended."""
+        self._codes.delete(session_key)
+
     def open_channel(self, session: BrowserSession, *, browser: str) -> FrontChannel:
         """Prepare a visit of a hidden frame to the provider.
 

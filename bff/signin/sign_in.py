@@ -30,13 +30,13 @@ from bff.signin.fingerprints import PairwiseSubjects, hashed
 from bff.signin.records import (
     Attempt,
     BrowserSession,
-    EndReason,
     Person,
     SessionKey,
     SessionToken,
     Surface,
 )
 from bff.signin.redirect_uris import callback_of, redirect_uri
+from bff.signin.session_begin import SessionBeginner
 from bff.signin.session_book import SessionBook, SignedIn
 from bff.signin.token_vault import TokenVault
 from bff.signin.transactions import Opening, Transactions
@@ -123,7 +123,7 @@ class SignIn:
         self._transactions = transactions
         self._desks = desks
         self._book = book
-        self._vault = vault
+        self._beginner = SessionBeginner(foundation, book=book, vault=vault)
         self._subjects = subjects
         self._redirect_uri = redirect_uri
         self._ledger = ledger
@@ -224,13 +224,13 @@ class SignIn:
             ),
         )
         person = self._person(name, desk, identity)
-        self._end_previous(attempt.previous, person)
-        token = self._book.new_token()
-        session = self._book.begin(token, _signed_in(person, identity, now=self._clock.now()))
-        self._vault.lock_away(session, identity.tokens)
-        for other in self._begun_meanwhile(attempt, session):
-            self._end_previous(other, person)
-        return Established(token=token, session=session)
+        signed_in = replace(
+            _signed_in(person, identity, now=self._clock.now()), issued_at=_issued_at(identity)
+        )
+        begun = self._beginner.begin(
+            signed_in, identity.tokens, replaced=lambda new: self._replaced(attempt, new)
+        )
+        return Established(token=begun.token, session=begun.session)
 
     def _from_transaction(self, wish: Wish, browser: str) -> Wish:
         known = self._transactions.usable(wish.transaction or "", browser=browser)
@@ -254,8 +254,10 @@ class SignIn:
             claims=mapped_claims(identity.claims, desk.claim_names),
         )
 
-    def _begun_meanwhile(self, attempt: Attempt, session: BrowserSession) -> list[SessionKey]:
-        """Return what this browser began while the attempt was away; remember what it has now.
+    def _replaced(self, attempt: Attempt, session: BrowserSession) -> list[SessionKey]:
+        """Return the sessions of this browser that the new one takes the place of.
+
+        That is the one that it had when the attempt began, and what it began while that was away.
 
         Two tabs that both sign in start without a session each, and the cookie of the later one
         takes the place of the other's: without this nobody would reach that session any more.
@@ -266,7 +268,7 @@ class SignIn:
             other = self._store.take(name)
             if other is not None:
                 others.append(SessionKey(other.decode()))
-        return others
+        return others if attempt.previous is None else [attempt.previous, *others]
 
     def _current_key(self, wish: Wish) -> SessionKey | None:
         """Return which session this browser has now.
@@ -277,15 +279,6 @@ class SignIn:
         session = self._book.find(wish.current)
         return None if session is None else session.key
 
-    def _end_previous(self, previous: SessionKey | None, person: Person) -> None:
-        """End what this browser had before: another person's pages are signed out, ours go on."""
-        session = None if previous is None else self._book.look_up(previous)
-        if session is None:
-            return
-        same = session.person.pairwise == person.pairwise
-        self._vault.take(session.key)
-        self._book.end(session.key, EndReason.REPLACED if same else EndReason.SIGNED_OUT)
-
 
 def _signed_in(person: Person, identity: VerifiedIdentity, *, now: datetime) -> SignedIn:
     claims = identity.claims
@@ -295,6 +288,17 @@ def _signed_in(person: Person, identity: VerifiedIdentity, *, now: datetime) -> 
         auth_time=_past(_moment(claims.get("auth_time")), now=now),
         acr=_text(claims.get("acr")),
     )
+
+
+def _issued_at(identity: VerifiedIdentity) -> datetime | None:
+    """Return when the provider signed the ID token, by its own clock."""
+    issued = identity.claims.get("iat")
+    if isinstance(issued, bool) or not isinstance(issued, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(issued, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _text(value: Any) -> str | None:

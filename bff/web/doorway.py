@@ -18,6 +18,7 @@ from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.passthrough import Passthrough
 from bff.signin.session_book import SessionBook
 from bff.signin.session_news import NewsDesk
+from bff.signin.session_rounds import SessionRounds
 from bff.signin.sign_in import SignIn
 from bff.signin.sign_out import SignOut
 from bff.signin.token_vault import TokenVault
@@ -52,6 +53,7 @@ class Services:
     transactions: Transactions
     book: SessionBook
     vault: TokenVault
+    session_rounds: SessionRounds
     news: NewsDesk
     subjects: PairwiseSubjects
     broker: Broker
