@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from background_rig import AT_ONCE, LIMIT_S, Hurry, Mortal, becomes, eventually, health_of
-from greenlet import GreenletExit
+from gevent import GreenletExit
 
 from bff.background.jobs import Job, JobState, Pulse
 from bff.background.runner import BackgroundRunner, BackOff
