@@ -3,6 +3,7 @@
 BffError
 ├── SettingsError             a setting is missing, weak or contradictory; no start
 ├── StoreDownError            the store did not answer in time; nothing was lost
+├── NotReadyError             what goes on in the background has died, or hangs
 ├── RecordsDownError          the database of the guest records did not answer; chats go on
 ├── RecordsOffError           no records are kept here, or this door of theirs is shut
 ├── AuditorUnknownError       who asks for the audit trail has not shown the auditor's token
@@ -74,6 +75,13 @@ class StoreDownError(BffError):
 
     code = "store_unavailable"
     message = "We cannot reach our session store. Nothing was lost; please try again."
+
+
+class NotReadyError(BffError):
+    """A background job of this process has died, or hangs; `detail` names it."""
+
+    code = "not_ready"
+    message = "This process is not ready. Please try again in a moment."
 
 
 class RecordsDownError(BffError):

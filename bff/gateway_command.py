@@ -40,10 +40,10 @@ def serve_guests(settings: Settings) -> None:
             ),
             host=settings.gateway_host,
             port=settings.gateway_port,
+            background=services.background,
         )
         run_gateway(plan, ready=lambda port: _announce(settings, port))
     finally:
-        services.session_rounds.stop()
         services.close()
 
 

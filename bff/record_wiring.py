@@ -5,6 +5,7 @@ from typing import Final
 from bff.adapters.head_copies import copies_file, head_copies
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import RecordsPlace, SqlRecords
+from bff.background.runner import BackgroundRunner
 from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
 from bff.records import audit_writing, guest_memory
@@ -19,7 +20,9 @@ from bff.settings import Settings
 RECORDS_FILE: Final = "-records"
 
 
-def build_records(settings: Settings, foundation: Foundation) -> Records | None:
+def build_records(
+    settings: Settings, foundation: Foundation, runner: BackgroundRunner | None = None
+) -> Records | None:
     """Put the records together; None where there is no database for them.
 
     Opens nothing yet: a database that is away is no reason not to start.
@@ -48,7 +51,7 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,
         guest_memory.DESK: guests.memory.deliver,
     }
-    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once)
+    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once, runner=runner)
 
     def close() -> None:
         writer.stop()

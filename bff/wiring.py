@@ -11,6 +11,7 @@ from bff.adapters.operator_name import operator_name
 from bff.adapters.redis_store import RedisStore
 from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemClock, SystemEntropy
+from bff.background.runner import BackgroundRunner
 from bff.broker.provider import Broker, BrokerClient, Principal
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
@@ -143,7 +144,8 @@ def build(
     }
     providers = {name: desk.provider for name, desk in desks.items()}
     subjects = PairwiseSubjects(decoded_key(settings.pairwise_salt))
-    records = build_records(settings, foundation)
+    background = BackgroundRunner(clock=clock)
+    records = build_records(settings, foundation, background)
     ledger = _ledger(records, foundation)
     watch: FlowWatch = NO_WATCH
     inspector = build_inspector(settings, foundation)
@@ -165,7 +167,7 @@ def build(
         ends=ends,
     )
     transactions = Transactions(foundation)
-    news = NewsDesk(store, clock=clock)
+    news = NewsDesk(store, clock=clock, runner=background)
     signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
     broker = _broker(settings, foundation, Witness(book, vault), signing_keys, watch)
     held = held_tokens(settings, foundation, broker)
@@ -185,6 +187,7 @@ def build(
         news.close()
         if records is not None:
             records.close()
+        background.stop(limit=timedelta(seconds=1))
         store.close()
 
     return Services(
@@ -216,7 +219,10 @@ def build(
         book=book,
         vault=vault,
         session_rounds=SessionRounds(
-            ends, ExpirySweep(foundation, sessions=book, ends=ends), store=store
+            ends,
+            ExpirySweep(foundation, sessions=book, ends=ends),
+            store=store,
+            runner=background,
         ),
         news=news,
         subjects=subjects,
@@ -235,6 +241,7 @@ def build(
         session_ids=guest_ring,
         records=records,
         inspector=inspector,
+        background=background,
         close=close,
     )
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from bff.background.jobs import Job
+from bff.background.runner import BackgroundRunner, RunningJob
 from bff.crypto.sealed_drawer import Drawer
 from bff.errors import BffError, RecordsDownError
 from bff.leases import kept
@@ -25,7 +27,9 @@ LEASE_LIFE: Final = timedelta(seconds=10)
 ROUND: Final = timedelta(seconds=5)
 MEMBERS: Final = "outbox"
 TELL_FROM: Final = 100
-LEAVE_LIMIT_S: Final = 6
+JOB: Final = "outbox"
+PATIENCE: Final = timedelta(minutes=10)
+"""A long queue, at a database that takes its time, is worked at and not stalled."""
 
 
 class OutboxFullError(BffError):
@@ -89,7 +93,7 @@ class Outbox:
 
 
 class OutboxWriter:
-    """Delivers what waits: one process at a time, in a thread of its own."""
+    """Delivers what waits: one process at a time, as a job of this one."""
 
     def __init__(
         self,
@@ -98,6 +102,7 @@ class OutboxWriter:
         *,
         desks: Mapping[str, Callable[[str], None]],
         afterwards: Callable[[], object] = lambda: None,
+        runner: BackgroundRunner | None = None,
     ) -> None:
         self._outbox = outbox
         self._store = foundation.store
@@ -105,11 +110,15 @@ class OutboxWriter:
         self._afterwards = afterwards
         self._waits = False
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go_on, name="outbox", daemon=True)
+        self._runner = runner or BackgroundRunner(clock=foundation.clock)
+        self._thread: RunningJob | None = None
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
+        """Begin, as a job of this process."""
+        written = self._outbox.written
+        self._thread = self._runner.start(
+            Job(name=JOB, once=self._round, every=ROUND, wake=written, patience=PATIENCE)
+        )
 
     def stop(self) -> None:
         """End after the letter that is under way. What waits is delivered by others, or later.
@@ -117,9 +126,7 @@ class OutboxWriter:
         Returns when it has ended: store and database may be closed next.
         """
         self._over.set()
-        self._outbox.written.set()
-        if self._thread.is_alive():
-            self._thread.join(LEAVE_LIMIT_S)
+        self._runner.stop(JOB)
 
     def once(self) -> int:
         """Deliver what waits now, unless somebody else does; return how many letters."""
@@ -154,20 +161,13 @@ class OutboxWriter:
             self._outbox.delivered(name)
         return delivered
 
-    def _go_on(self) -> None:
-        while not self._over.is_set():
-            self._outbox.written.wait(ROUND.total_seconds())
-            self._outbox.written.clear()
-            try:
-                self.once()
-                self._afterwards()
-            except BffError as error:
-                log.warning("records wait: %s: %s", error.code, error.detail)
-                self._waits = True
-            except Exception:
-                # Whatever it was, what comes after it must not wait for a restart.
-                log.exception("records: a round of the outbox failed")
-                self._waits = True
-            if self._waits:
-                # While the database is away, each new letter would ask for it again.
-                self._over.wait(ROUND.total_seconds())
+    def _round(self) -> None:
+        try:
+            self.once()
+            self._afterwards()
+        except BffError as error:
+            log.warning("records wait: %s: %s", error.code, error.detail)
+            self._waits = True
+        if self._waits:
+            # While the database is away, each new letter would ask for it again.
+            self._over.wait(ROUND.total_seconds())

@@ -5,6 +5,8 @@ import threading
 from datetime import timedelta
 from typing import Final
 
+from bff.background.jobs import Job
+from bff.background.runner import BackgroundRunner
 from bff.errors import BffError
 from bff.ports import Store
 from bff.signin.session_end import SessionEnder
@@ -14,6 +16,10 @@ log = logging.getLogger(__name__)
 
 LEASE: Final = "session-round"
 PAUSE: Final = timedelta(seconds=30)
+PATIENCE: Final = timedelta(minutes=30)
+"""A round with many ends, at a provider that takes its time, is long and not stalled."""
+
+JOB: Final = "session-ends"
 
 
 class SessionRounds:
@@ -23,14 +29,19 @@ class SessionRounds:
     """
 
     def __init__(
-        self, ends: SessionEnder, sweep: ExpirySweep, *, store: Store, every: timedelta = PAUSE
+        self,
+        ends: SessionEnder,
+        sweep: ExpirySweep,
+        *,
+        store: Store,
+        every: timedelta = PAUSE,
+        runner: BackgroundRunner | None = None,
     ) -> None:
         self._ends = ends
         self._sweep = sweep
         self._store = store
         self._every = every
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._go_round, name="session-ends", daemon=True)
+        self._runner = runner or BackgroundRunner()
 
     @property
     def wake(self) -> threading.Event:
@@ -38,13 +49,17 @@ class SessionRounds:
         return self._ends.revocations.waiting
 
     def start(self) -> None:
-        """Begin, in a thread of its own."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the round that is under way. Does not wait for it."""
-        self._over.set()
-        self.wake.set()
+        """Begin, as a job of this process; whoever stops its jobs stops this one."""
+        self._runner.start(
+            Job(
+                name=JOB,
+                once=self.once,
+                every=self._every,
+                wake=self.wake,
+                expected=(BffError,),
+                patience=PATIENCE,
+            )
+        )
 
     def once(self) -> None:
         """Tell what this process has put off; do a round, unless somebody did in the last `every`.
@@ -65,16 +80,3 @@ class SessionRounds:
                 failed = error
         if failed is not None:
             raise failed
-
-    def _go_round(self) -> None:
-        while not self._over.is_set():
-            self.wake.wait(self._every.total_seconds())
-            try:
-                if not self._over.is_set():
-                    self.once()
-            except BffError as error:
-                log.warning("ends of sessions wait for the next round: %s", error.detail)
-            except Exception:
-                # Whatever it was, sign-outs must not wait for a restart.
-                log.exception("sessions: a round failed")
-                self._over.wait(self._every.total_seconds())

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from flask import current_app, has_request_context, request
 
+from bff.background.runner import BackgroundRunner
 from bff.broker.provider import Broker
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
@@ -65,6 +66,7 @@ class Services:
     session_ids: KeyRing | None = None
     records: Records | None = None
     inspector: InspectorHouse | None = None
+    background: BackgroundRunner = field(default_factory=BackgroundRunner)
     close: Callable[[], None]
 
 

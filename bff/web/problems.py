@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.SettingsError: 500,
     errors.StoreDownError: 503,
+    errors.NotReadyError: 503,
     errors.RecordsDownError: 503,
     errors.RecordsOffError: 404,
     errors.GuestUnknownError: 404,
