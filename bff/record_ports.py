@@ -16,6 +16,8 @@ class GuestRow:
     device: str | None = None
     person: str | None = None
     email: str | None = None
+    # Said by a provider that verified it, or only by a page (or an import); None: not known.
+    email_verified: bool | None = None
     browser: str | None = None
     email_sealed: bytes | None = field(default=None, repr=False)
     name_sealed: bytes | None = field(default=None, repr=False)

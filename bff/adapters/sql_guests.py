@@ -14,7 +14,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 ROOM: Final = 0x6D736267  # of locks with two numbers, which are apart from those with one
 _MERGED: Final = (
-    *("device", "person", "email", "browser"),
+    *("device", "person", "email", "email_verified", "browser"),
     *("email_sealed", "name_sealed", "fields_sealed", "session_sealed"),
 )
 
@@ -137,7 +137,8 @@ def _merged(row: GuestRow, known: Row[Any]) -> dict[str, Any]:
 
 
 def _row(found: Row[Any]) -> GuestRow:
-    values = dict(found._mapping)  # noqa: SLF001 - the library's own name for it
+    known = found._mapping  # noqa: SLF001 - the library's own name for it
+    values = {name: known[name] for name in GuestRow.__dataclass_fields__}
     return GuestRow(
         **{
             **values,

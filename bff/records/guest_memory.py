@@ -39,6 +39,8 @@ class GuestFacts:
     browser_secret: str | None = field(default=None, repr=False)
     genesys_token: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Whether the e-mail of the profile comes from a sign-in; a page may claim any.
+    email_verified: bool = False
     ended: bool = False
 
 
@@ -163,6 +165,7 @@ class GuestMemory:
             device=self._print("device", facts.device_id),
             person=self._print("person", facts.person),
             email=None if email is None else self.email_print(email),
+            email_verified=None if email is None else facts.email_verified,
             browser=self._print("browser", facts.browser_secret),
             created_at=facts.at,
             seen_at=facts.at,
