@@ -82,14 +82,22 @@ class Erasures(Protocol):
         the guest was seen at `seen_before` or later.
         """
 
-    def finish(self, row: ErasureRow, *, at: datetime, erased: TrailEntry) -> bool:
+    def finish(
+        self,
+        row: ErasureRow,
+        *,
+        at: datetime,
+        erased: TrailEntry,
+        persons: frozenset[str] = frozenset(),
+    ) -> bool:
         """Delete the guest, write the event, forget the guest's id: all of it or nothing.
 
-        False if somebody else has finished it.
+        With them go the addresses that the guest's events came from, and until `at` those of the
+        `persons` (pairwise subjects) who the guest was. False if somebody else has finished it.
         """
 
-    def scrub(self) -> None:
-        """Let nothing of what was deleted stay behind in a file of ours."""
+    def scrub(self) -> bool:
+        """Let nothing of what was deleted stay behind in a file of ours; False if prevented."""
 
     def of(self, pseudonym: str) -> ErasureRow | None:
         """Return the erasure of a guest."""

@@ -49,6 +49,7 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         guest_memory.DESK: guests.memory.deliver,
     }
     writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once)
+    guests.erasure.deliver_first(writer.once)
 
     def close() -> None:
         writer.stop()
