@@ -4,6 +4,7 @@ An event stays, and with it a digest that leads back to nothing once salt and ad
 Addresses of those who asked, read or exported are not the guest's, and stay until they are pruned.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -66,10 +67,16 @@ def without_forgotten(connection: Connection, entries: Sequence[TrailEntry]) -> 
 def _admitted(connection: Connection, entry: TrailEntry, gone: Collection[str]) -> TrailEntry:
     if entry.source is None or entry.actor_kind in NOT_THE_GUEST:
         return entry
-    forgotten = entry.guest in gone or (
-        entry.actor_kind == PERSON and _is_erased(connection, entry.actor, entry.at)
-    )
+    forgotten = entry.guest in gone or _is_erased(connection, _whose(entry), entry.at)
     return replace(entry, source=None) if forgotten else entry
+
+
+def _whose(entry: TrailEntry) -> str:
+    """Return which person an event is about, if it names one."""
+    if entry.actor_kind == PERSON:
+        return entry.actor
+    named = json.loads(entry.details).get("person") if '"person":' in entry.details else None
+    return named if isinstance(named, str) else ""
 
 
 def _erased(connection: Connection, guests: Collection[str]) -> dict[str, int]:
@@ -87,7 +94,7 @@ def _is_erased(connection: Connection, person: str, at: int) -> bool:
     mine = audit_events.join(erasures, erasures.c.guest == _events.guest)
     later = func.coalesce(erasures.c.done_at, erasures.c.asked_at) >= at
     query = select(_events.seq).select_from(mine).where(_BY_A_PERSON, _events.actor == person)
-    return bool(person) and connection.execute(query.where(later).limit(1)).first() is not None
+    return person != "" and connection.execute(query.where(later).limit(1)).first() is not None
 
 
 def _is_of(persons: Collection[str]) -> ColumnElement[bool]:

@@ -152,6 +152,11 @@ class Erasure:
         if owed and (not self._outbox.waiting() or self._scrubs.due()):
             self._scrub(owed)
 
+    def erased_at(self, guest_id: str) -> datetime | None:
+        """Return when a guest was erased; None if they were not, or it is not finished."""
+        row = self._erasures.of(self._purposes.pseudonym(guest_id))
+        return None if row is None else row.done_at
+
     def knows(self, guest_id: str) -> bool:
         """Say whether there is anything of this guest to erase, wherever it lies."""
         return (

@@ -1,7 +1,7 @@
 """Files are scrubbed after an erasure; what a reader prevents is owed, and done once it can be."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ def reading(file: Path) -> Iterator[None]:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
         table = "guests" if "records" in file.name else "entries"
-        connection.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608 - one of two words
+        connection.execute(f"SELECT * FROM {table}").fetchall()
         yield
 
 
@@ -82,13 +82,15 @@ def test_what_a_reader_prevented_is_done_by_the_rounds_when_the_reader_has_gone(
 
 def test_what_is_owed_outlives_a_restart(tmp_path: Path) -> None:
     url, clock = f"sqlite:///{tmp_path / 'records.sqlite3'}", HandClock()
-    with reading_later(tmp_path / "records.sqlite3") as read:
-        with erasure_rig(tmp_path, url, clock=clock, BFF_RECORDS_TIMEOUT="1") as rig:
-            rig.remember()
-            rig.bind()
-            traces = traces_of(rig)
-            read()
-            rig.guests.erasure.ask("guest-1", ASKER)
+    with (
+        reading_later(tmp_path / "records.sqlite3") as read,
+        erasure_rig(tmp_path, url, clock=clock, BFF_RECORDS_TIMEOUT="1") as rig,
+    ):
+        rig.remember()
+        rig.bind()
+        traces = traces_of(rig)
+        read()
+        rig.guests.erasure.ask("guest-1", ASKER)
     # The reader has gone after us: the log beside the file is as it was.
     with erasure_rig(tmp_path, url, clock=clock) as rig:
         assert len(rig.foundation.store.members(OWED)) == 1
@@ -98,7 +100,7 @@ def test_what_is_owed_outlives_a_restart(tmp_path: Path) -> None:
 
 
 @contextmanager
-def reading_later(file: Path) -> Iterator[object]:
+def reading_later(file: Path) -> Iterator[Callable[[], None]]:
     """Yield what begins to read when it is called; it reads until the block ends."""
     opened: list[sqlite3.Connection] = []
 
