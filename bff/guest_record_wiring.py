@@ -20,6 +20,7 @@ from bff.records.audit_writing import OutboxTrail
 from bff.records.deletion_calls import DeletionCalls
 from bff.records.erasure import Erasure, ErasureRounds
 from bff.records.guest_keys import GuestKeys
+from bff.records.guest_marks import GuestMarks
 from bff.records.guest_memory import GuestMemory
 from bff.records.guest_records import GuestRecords
 from bff.records.outbox import Outbox
@@ -69,6 +70,8 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         fields=settings.profile_fields,
         clock=foundation.clock,
         entropy=foundation.entropy,
+        marks=GuestMarks(foundation.store),
+        recall_age=settings.guest_recall_age,
     )
     erasure = Erasure(
         erasures=SqlErasures(database, audit=audit),

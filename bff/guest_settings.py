@@ -61,6 +61,13 @@ class GuestSettings(BaseModel):
         le=timedelta(hours=72),
         description="life of a guest session that nobody uses",
     )
+    guest_recall_age: Duration = Field(
+        timedelta(hours=24),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=30),
+        description="time for which a browser alone, without a sign-in, comes back to a "
+        "conversation; Genesys keeps one for 72 hours by default",
+    )
     session_id_key_lifecycle: Duration = Field(
         timedelta(hours=1),
         ge=timedelta(minutes=1),

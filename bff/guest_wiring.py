@@ -18,6 +18,7 @@ from bff.guests.guest_history import GuestHistory
 from bff.guests.guest_house import GuestHouse, SocketRules
 from bff.guests.guest_limits import GuestLimits, LimitPolicy
 from bff.guests.held_tokens import HeldTokens
+from bff.guests.live_guests import LiveGuests
 from bff.guests.platform_client import PlatformClient
 from bff.guests.provisioning import GuestProvisioning, HttpProvisioning, LocalProvisioning
 from bff.guests.relay_plan import RelayPlan
@@ -104,6 +105,8 @@ def guest_house(
         sign_ins=NoSignIns() if settings.passthrough else BookOfSignIns(book),
         tokens=tokens,
         history=GuestHistory(doors),
+        live=LiveGuests(foundation),
+        clock=foundation.clock,
         archive=archive or NoArchive(),
     )
     plan = RelayPlan(

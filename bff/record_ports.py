@@ -16,11 +16,16 @@ class GuestRow:
     device: str | None = None
     person: str | None = None
     email: str | None = None
+    # Said by a provider that verified it, or only by a page (or an import); None: not known.
+    email_verified: bool | None = None
     browser: str | None = None
     email_sealed: bytes | None = field(default=None, repr=False)
     name_sealed: bytes | None = field(default=None, repr=False)
     fields_sealed: bytes | None = field(default=None, repr=False)
     session_sealed: bytes | None = field(default=None, repr=False)
+    # When the newest conversation was opened, and until when all that were opened have ended.
+    session_at: datetime | None = None
+    ended_at: datetime | None = None
     created_at: datetime
     seen_at: datetime
     version: int = 1
@@ -29,21 +34,32 @@ class GuestRow:
 class GuestRows(Protocol):
     """Keeps rows. RecordsDownError if the database is away."""
 
-    def keep(self, row: GuestRow, *, pseudonym: str) -> bool:
-        """Write a guest: what is None leaves what is there, what is older fills gaps only.
+    def keep(self, row: GuestRow, *, pseudonym: str, tie: str = "", imported: bool = False) -> bool:
+        """Write what one fact says of a guest, told at `seen_at`. What is None says nothing.
 
-        False, and nothing is written, if a guest of this pseudonym has been erased. Writing the
-        same twice is the same as once.
+        Any order, repetition and delay of the same facts gives the same row: of each value the
+        newest counts, and of two of one moment the one with the greater `tie`. An e-mail that was
+        verified counts more than one that was not. What is `imported` counts less than whatever
+        the guest has told, and does not move `seen_at`. A session that was opened at `ended_at`
+        or before is gone for good.
+
+        False, and nothing is written, if a guest of this pseudonym has been erased.
         """
-
-    def end_session(self, guest_id: str) -> None:
-        """Forget how to continue a guest's conversation: it is over."""
 
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""
 
-    def of_device(self, tenant: str, device: str, *, limit: int) -> list[GuestRow]:
-        """Return the guests of a device, newest first."""
+    def of_device(
+        self, tenant: str, device: str, *, browser: str | None, person: str | None, limit: int
+    ) -> list[GuestRow]:
+        """Return the guests of a device whose conversation `browser` or `person` may continue.
+
+        Those are the person's own, and the browser's as far as they are nobody's; newest first.
+        However many guests others have on this device, these are found.
+        """
+
+    def has_open(self, tenant: str, device: str) -> bool:
+        """Say whether anybody has a conversation on this device that could be continued."""
 
     def of_person(self, tenant: str, person: str, *, limit: int) -> list[GuestRow]:
         """Return the guests of a person, newest first."""

@@ -4,19 +4,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, text, update
 
 from bff.adapters.sql_engine import SqlRecords
-from bff.adapters.sql_tables import erasures, guests
+from bff.adapters.sql_guest_merge import changed, merged
+from bff.adapters.sql_tables import IS_OPEN, erasures, guests
 from bff.record_ports import GuestRow
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 ROOM: Final = 0x6D736267  # of locks with two numbers, which are apart from those with one
-_MERGED: Final = (
-    *("device", "person", "email", "browser"),
-    *("email_sealed", "name_sealed", "fields_sealed", "session_sealed"),
-)
+_MOMENTS: Final = frozenset({"created_at", "seen_at", "session_at", "ended_at"})
 
 
 def micros(moment: datetime) -> int:
@@ -47,41 +45,54 @@ class SqlGuests:
     def __init__(self, records: SqlRecords) -> None:
         self._records = records
 
-    def keep(self, row: GuestRow, *, pseudonym: str) -> bool:
-        """Write a guest, unless a guest of this pseudonym has been erased."""
+    def keep(self, row: GuestRow, *, pseudonym: str, tie: str = "", imported: bool = False) -> bool:
+        """Write what one fact says of a guest, unless a guest of this pseudonym was erased."""
+        fact, at = _columns(row), micros(row.seen_at)
 
         def write(connection: Connection) -> bool:
             lock_guest(connection, pseudonym)
             gone = select(erasures.c.guest).where(erasures.c.guest == pseudonym).limit(1)
             if connection.execute(gone).first() is not None:
                 return False
-            query = select(guests).where(guests.c.guest_id == row.guest_id).with_for_update()
-            known = connection.execute(query).first()
-            if known is None:
-                connection.execute(insert(guests).values(**_columns(row)))
-            else:
-                change = _merged(row, known)
-                if change:
-                    here = guests.c.guest_id == row.guest_id
-                    connection.execute(update(guests).where(here).values(**change))
+            here = guests.c.guest_id == row.guest_id
+            known = connection.execute(select(guests).where(here).with_for_update()).first()
+            before = None if known is None else _named(known)
+            after = merged(before, fact, at=at, tie=tie, imported=imported)
+            if before is None:
+                connection.execute(insert(guests).values(**after))
+            elif change := changed(before, after):
+                change["version"] = before["version"] + 1
+                connection.execute(update(guests).where(here).values(**change))
             return True
 
         return self._records.write(write)
-
-    def end_session(self, guest_id: str) -> None:
-        """Forget how to continue a guest's conversation: it is over."""
-        here = guests.c.guest_id == guest_id
-        over = update(guests).where(here).values(session_sealed=None)
-        self._records.write(lambda connection: connection.execute(over))
 
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""
         found = self._rows(select(guests).where(guests.c.guest_id == guest_id))
         return found[0] if found else None
 
-    def of_device(self, tenant: str, device: str, *, limit: int) -> list[GuestRow]:
-        """Return the guests of a device, newest first."""
-        return self._newest(guests.c.device == device, tenant, limit)
+    def of_device(
+        self, tenant: str, device: str, *, browser: str | None, person: str | None, limit: int
+    ) -> list[GuestRow]:
+        """Return the guests of a device that a browser or a person may continue, newest first."""
+        here, found = (guests.c.device == device, text(IS_OPEN)), list[GuestRow]()
+        # Two questions, each answered by an index of its own; one with OR is answered by none.
+        if person is not None:
+            found += self._newest(and_(*here, guests.c.person == person), tenant, limit)
+        if browser is not None:
+            of_browser = and_(*here, guests.c.browser == browser, guests.c.person.is_(None))
+            found += self._newest(of_browser, tenant, limit)
+        return sorted(found, key=lambda row: row.seen_at, reverse=True)[:limit]
+
+    def has_open(self, tenant: str, device: str) -> bool:
+        """Say whether anybody has a conversation on this device that could be continued."""
+        query = (
+            select(guests.c.guest_id)
+            .where(guests.c.tenant == tenant, guests.c.device == device, text(IS_OPEN))
+            .limit(1)
+        )
+        return self._records.read(lambda connection: connection.execute(query).first()) is not None
 
     def of_person(self, tenant: str, person: str, *, limit: int) -> list[GuestRow]:
         """Return the guests of a person, newest first."""
@@ -118,30 +129,24 @@ class SqlGuests:
 
 
 def _columns(row: GuestRow) -> dict[str, Any]:
-    return {**asdict(row), "created_at": micros(row.created_at), "seen_at": micros(row.seen_at)}
+    return {name: _written(name, value) for name, value in asdict(row).items()}
 
 
-def _merged(row: GuestRow, known: Row[Any]) -> dict[str, Any]:
-    """Return what changes: the newer word counts, and an older one where there is none."""
-    newer = micros(row.seen_at) >= known.seen_at
-    change = {
-        name: value
-        for name in _MERGED
-        if (value := getattr(row, name)) is not None
-        and value != getattr(known, name)
-        and (newer or getattr(known, name) is None)
-    }
-    if newer and micros(row.seen_at) != known.seen_at:
-        change["seen_at"] = micros(row.seen_at)
-    return {**change, "version": known.version + 1} if change else {}
+def _named(found: Row[Any]) -> dict[str, Any]:
+    values = found._mapping  # noqa: SLF001 - the library's own name for it
+    return {str(name): value for name, value in values.items()}
 
 
 def _row(found: Row[Any]) -> GuestRow:
-    values = dict(found._mapping)  # noqa: SLF001 - the library's own name for it
+    known = _named(found)
     return GuestRow(
-        **{
-            **values,
-            "created_at": moment(values["created_at"]),
-            "seen_at": moment(values["seen_at"]),
-        }
+        **{name: _read(name, known[name]) for name in GuestRow.__dataclass_fields__},
     )
+
+
+def _written(name: str, value: Any) -> Any:
+    return micros(value) if name in _MOMENTS and value is not None else value
+
+
+def _read(name: str, value: Any) -> Any:
+    return moment(value) if name in _MOMENTS and value is not None else value

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Index,
     Integer,
@@ -20,6 +21,12 @@ from sqlalchemy import (
 
 metadata: Final = MetaData()
 
+FACT_TIMES: Final = (
+    *("device_at", "person_at", "browser_at", "email_at", "name_at", "fields_at", "session_at"),
+)
+IS_OPEN: Final = "session_sealed IS NOT NULL"
+"""A conversation that can be continued: what has ended has no session any more."""
+
 guests: Final = Table(
     "guests",
     metadata,
@@ -29,6 +36,7 @@ guests: Final = Table(
     Column("device", Text),
     Column("person", Text),
     Column("email", Text),
+    Column("email_verified", Boolean),
     Column("browser", Text),
     # Sealed under the guest's own key; the context is table, column and guest.
     Column("email_sealed", LargeBinary),
@@ -37,8 +45,26 @@ guests: Final = Table(
     Column("session_sealed", LargeBinary),
     Column("created_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    # When each of them was said, and what decides between two that were said in one moment.
+    *(Column(name, BigInteger) for name in FACT_TIMES),
+    Column("ties", Text),
+    # When the conversation ended, and when the guest last told something (imports tell nothing).
+    Column("ended_at", BigInteger),
+    Column("told_at", BigInteger),
     Column("version", Integer, nullable=False),
     Index("guests_by_device", "tenant", "device", "seen_at"),
+    Index(
+        "guests_by_proof",
+        *("tenant", "device", "browser", "person", "seen_at"),
+        sqlite_where=text(IS_OPEN),
+        postgresql_where=text(IS_OPEN),
+    ),
+    Index(
+        "guests_by_device_and_person",
+        *("tenant", "device", "person", "seen_at"),
+        sqlite_where=text(IS_OPEN),
+        postgresql_where=text(IS_OPEN),
+    ),
     Index("guests_by_person", "tenant", "person", "seen_at"),
     Index("guests_by_email", "tenant", "email"),
     Index("guests_by_age", "seen_at"),

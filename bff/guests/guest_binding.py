@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NewType
@@ -136,17 +137,16 @@ class GuestBindings:
         """Give an anonymous session to the person who has signed in.
 
         Do it before Genesys is told: a step that fails halfway must leave the session to the
-        person, not to whoever uses the browser next. Raises SessionUnknownError if it is another
-        person's.
+        person, not to whoever uses the browser next. The guest's other sessions become the
+        person's as well. Raises SessionUnknownError if it is another person's.
         """
-        for _ in range(_TRIES):
-            held = self._living(session_id)
-            if held.record.person not in {None, person}:
-                raise SessionUnknownError
-            owned = replace(self._used(held.record), person=person)
-            if self._written(session_id, owned, over=held):
-                return self._bound(session_id, owned)
-        raise _contended()
+        bound = self._bound(session_id, self._owned(session_id, person))
+        # The same conversation may have other ids, of other tabs: none stays anonymous.
+        for other in self._store.members(group_of_guest(bound.binding.guest_id)):
+            if other != session_id:
+                with suppress(SessionUnknownError):
+                    self._owned(GuestSessionId(other), person, used=False)
+        return bound
 
     def end(self, session_id: GuestSessionId) -> GuestBinding | None:
         """Forget a session; return what it was, to exactly one caller."""
@@ -155,9 +155,25 @@ class GuestBindings:
             self._store.leave(group_of_guest(binding.guest_id), session_id)
         return binding
 
+    def end_all(self, guest_id: str) -> list[GuestBinding]:
+        """Forget every session of a guest; return what they were, each to exactly one caller."""
+        ended = map(self.end, map(GuestSessionId, self._store.members(group_of_guest(guest_id))))
+        return [binding for binding in ended if binding is not None]
+
     def find(self, session_id: GuestSessionId) -> GuestBinding:
         """Return the binding as it is now. Raises SessionUnknownError."""
         return self._living(session_id).record
+
+    def _owned(self, session_id: GuestSessionId, person: str, *, used: bool = True) -> GuestBinding:
+        for _ in range(_TRIES):
+            held = self._living(session_id)
+            if held.record.person not in {None, person}:
+                raise SessionUnknownError
+            known = self._used(held.record) if used else held.record
+            owned = replace(known, person=person)
+            if self._written(session_id, owned, over=held):
+                return owned
+        raise _contended()
 
     def _slid(self, session_id: GuestSessionId) -> GuestBinding:
         for _ in range(_TRIES):

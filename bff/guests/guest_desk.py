@@ -38,7 +38,10 @@ from bff.guests.guest_tasks import (
     Task,
 )
 from bff.guests.held_tokens import HeldTokens
+from bff.guests.live_guests import LiveGuests
 from bff.guests.provisioning import GuestProvisioning
+from bff.ports import Clock
+from bff.signin.records import EndReason as SessionEnd
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,11 @@ _TOKENS_DIE_TOO: Final = frozenset({GuestEnd.SIGNED_OUT, GuestEnd.REVOKED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedInGuest:
-    """A browser's sign-in: its session, whose it is (as Genesys will know them), until when."""
+    """A browser's sign-in: its session, whose it is (as Genesys will know them), until when.
+
+    An e-mail in the profile is one that the provider vouches for: what it calls unverified was
+    left out when the person signed in.
+    """
 
     session_key: str
     person: str
@@ -76,6 +83,8 @@ class GuestDesk:
     sign_ins: SignIns
     tokens: HeldTokens
     history: GuestHistory
+    live: LiveGuests
+    clock: Clock
     archive: GuestArchive = field(default_factory=NoArchive)
 
     def perform(self, task: Task) -> Answer:
@@ -95,28 +104,27 @@ class GuestDesk:
         caller = _caller(task, signed_in)
         profile: Mapping[str, str] = {}
         if task.encrypted_session_id is not None:
-            try:
-                bound = self.bindings.resume(
-                    task.encrypted_session_id,
-                    browser_secret=task.browser_secret,
-                    person=caller.person,
-                )
-            except SessionUnknownError:
+            found = self._continued(task.encrypted_session_id, caller)
+            if found is None:
+                # Counted before it is told anywhere: the log that only grows is not a stranger's.
+                self.limits.refuse_session(address=task.address, device=task.browser_secret)
                 self.archive.refused(caller)
                 return GuestNotOpened(code=FrameCode.SESSION_UNKNOWN)
-            resumed = True
+            bound, resumed = found, True
         else:
             # Counted whoever it is: looking for a guest costs a database, and can be tried often.
             self.limits.admit_session(address=task.address, device=task.browser_secret)
-            guest = self.archive.recall(caller)
+            guest, bound = self._recalled(task, caller) or self._begun(task, caller)
             resumed = guest is not None
-            bound = self._bound(guest or self._new(), task, caller)
             profile = {} if guest is None else guest.profile
             self.archive.opened(
                 bound.binding.guest_id,
                 caller,
                 genesys_token=bound.binding.genesys_token,
                 resumed=resumed,
+                owned=bound.binding.person == caller.person,
+                # An end of this session, seen by whatever clock, is not before it.
+                at=bound.binding.created_at,
             )
         return GuestOpened(
             session_id=bound.session_id,
@@ -132,18 +140,47 @@ class GuestDesk:
             signed_in_until=signed_in.until if signed_in else None,
         )
 
+    def _continued(self, unverified_id: str, caller: Caller) -> BoundSession | None:
+        """Return the session of an id, if it is the caller's and goes on."""
+        try:
+            bound = self.bindings.resume(
+                unverified_id, browser_secret=caller.browser_secret, person=caller.person
+            )
+        except SessionUnknownError:
+            return None
+        made = bound.binding
+        allowed = self.archive.allows(made.guest_id, caller.person, opened_at=made.created_at)
+        return bound if allowed else None
+
+    def _recalled(
+        self, task: OpenGuest, caller: Caller
+    ) -> tuple[ReturningGuest | None, BoundSession] | None:
+        """Return a guest who came back, with a session that an end or a sign-in has not missed."""
+        guest = self.archive.recall(caller)
+        if guest is None:
+            return None
+        # What is nobody's stays so until the person owns it, as with every other step-up.
+        bound = self._bound(guest, task, guest.person)
+        if self.archive.confirms(guest.guest_id, caller):
+            return guest, bound
+        self.bindings.end(bound.session_id)
+        return None
+
+    def _begun(self, task: OpenGuest, caller: Caller) -> tuple[ReturningGuest | None, BoundSession]:
+        return None, self._bound(self._new(), task, caller.person)
+
     def _new(self) -> ReturningGuest:
         guest = self.provisioning.provide()
         return ReturningGuest(guest_id=guest.guest_id, genesys_token=guest.token)
 
-    def _bound(self, guest: ReturningGuest, task: OpenGuest, caller: Caller) -> BoundSession:
+    def _bound(self, guest: ReturningGuest, task: OpenGuest, owner: str | None) -> BoundSession:
         # No profile: the archive keeps it, under a key that goes when the guest is erased.
         metadata = {} if task.device_id is None else {"device": task.device_id}
         return self.bindings.bind(
             guest_id=guest.guest_id,
             genesys_token=guest.genesys_token,
             browser_secret=task.browser_secret,
-            person=caller.person,
+            person=owner,
             metadata=metadata,
         )
 
@@ -152,27 +189,56 @@ class GuestDesk:
             bound = self.bindings.extend(task.session_id)
         except SessionUnknownError:
             return GuestGone(reason=GuestEnd.EXPIRED)
+        self.archive.used(bound.binding.guest_id)
         return GuestExtended(
             encrypted_session_id=bound.encrypted_session_id, expires_at=bound.binding.expires_at
         )
 
     def _own(self, task: OwnGuest) -> Answer:
+        """Give the session to the person, so that nobody else gets it whatever fails on the way.
+
+        First a mark that keeps everybody else out, then the sessions, then the record. Who is
+        told that it is theirs can rely on it.
+        """
         try:
+            known = self.bindings.find(task.session_id)
+            self.archive.claims(known.guest_id, task.person)
             bound = self.bindings.step_up(task.session_id, task.person)
         except SessionUnknownError:
             return GuestNotOwned()
         signed_in = self.sign_ins.of(task.session_key) if task.session_key else None
         profile = signed_in.profile if signed_in else {}
-        self.archive.stepped_up(bound.binding.guest_id, task.person, profile)
-        return GuestOwned(person=task.person)
+        recorded = self.archive.stepped_up(
+            bound.binding.guest_id, task.person, profile, email_verified="email" in profile
+        )
+        return GuestOwned(person=task.person) if recorded else GuestNotOwned(retry_after=SOON)
 
     def _end(self, task: EndGuest) -> Answer:
-        binding = self.bindings.end(task.session_id)
-        if binding is not None:
-            self.archive.ended(binding.guest_id, task.reason)
+        """End the conversation, under whatever ids it is known, and in every tab."""
+        guest_id = self._guest_of(task)
+        if guest_id is not None:
+            self._end_conversation(guest_id, task.reason)
         if task.session_key is not None and task.reason in _TOKENS_DIE_TOO:
             self.tokens.forget(task.session_key)
         return GuestForgotten()
+
+    def _guest_of(self, task: EndGuest) -> str | None:
+        try:
+            return self.bindings.find(task.session_id).guest_id
+        except SessionUnknownError:
+            # Ran out by itself: the conversation goes on in other tabs, or when they come back.
+            return None if task.reason is GuestEnd.EXPIRED else task.guest_id
+
+    def _end_conversation(self, guest_id: str, reason: GuestEnd) -> None:
+        # Not before anything that it ends, by whatever clock that was opened.
+        opened = (binding.created_at for binding in self.live.of(guest_id))
+        at = max((self.clock.now(), *opened))
+        self.archive.ends(guest_id, at)
+        taken = self.bindings.end_all(guest_id)
+        if taken:
+            self.live.tell(guest_id, SessionEnd.CONVERSATION_ENDED)
+        # Another tab that was first has told it already.
+        self.archive.ended(guest_id, reason, at=at, noted=bool(taken))
 
     def _jwt(self, task: FetchJwt) -> Answer:
         try:
@@ -216,6 +282,7 @@ def _caller(task: OpenGuest, signed_in: SignedInGuest | None) -> Caller:
         person=signed_in.person if signed_in else None,
         source=task.address,
         profile={**(task.profile or {}), **(signed_in.profile if signed_in else {})},
+        email_verified=signed_in is not None and "email" in signed_in.profile,
     )
 
 

@@ -55,10 +55,21 @@ class GuestLimits:
         `device` is what our own cookie says, never what a page says: whoever could choose it
         would have a new one for each session. Without it the address alone counts.
         """
+        self._admit_one("sessions", address, device)
+
+    def refuse_session(self, *, address: str, device: str | None) -> None:
+        """Count a session that was asked for in vain; as many are borne as there may be new ones.
+
+        Counted apart from new ones, and only when it has failed: whoever comes back with what is
+        theirs is held up by nobody, whatever others behind the same address try.
+        """
+        self._admit_one("refusals", address, device)
+
+    def _admit_one(self, what: str, address: str, device: str | None) -> None:
         # The device first: what one browser was refused is not counted against its whole office.
         if device is not None:
-            self._admit(self._sessions, "sessions of a device", device)
-        self._admit(self._sessions, "sessions of an address", _household(address))
+            self._admit(self._sessions, f"{what} of a device", device)
+        self._admit(self._sessions, f"{what} of an address", _household(address))
 
     def admit_message(self, session: str) -> None:
         """Admit one more message of this session."""

@@ -44,6 +44,8 @@ class EndGuest:
     session_id: GuestSessionId = field(repr=False)
     session_key: str | None
     reason: GuestEnd
+    # Whose conversation it is, also where the session itself is no more.
+    guest_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,9 @@ class LiveGuests:
             if binding is not None and binding.person is not None:
                 persons.add(binding.person)
         # Told even if nothing was found: a socket may be open that has outlived its binding.
-        ended = SessionEnded(key=news_of_guest(guest_id), reason=EndReason.REVOKED)
-        announce(self._store, ended)
+        self.tell(guest_id, EndReason.REVOKED)
         return frozenset(persons)
+
+    def tell(self, guest_id: str, reason: EndReason) -> None:
+        """Tell every page of a guest, in every process, that its session has ended."""
+        announce(self._store, SessionEnded(key=news_of_guest(guest_id), reason=reason))

@@ -167,9 +167,13 @@ class RelayJoint:
 
     def _end(self, ended: EndSession) -> None:
         if self._open is not None:
-            key = self._open.session_key
             self._ask(
-                EndGuest(session_id=self._open.session_id, session_key=key, reason=ended.reason)
+                EndGuest(
+                    session_id=self._open.session_id,
+                    session_key=self._open.session_key,
+                    reason=ended.reason,
+                    guest_id=self._open.guest_id,
+                )
             )
         if self._upstream is not None:
             self._hear(self._upstream.end())

@@ -17,6 +17,7 @@ _ENDS: Final[Mapping[EndReason, GuestEnd]] = MappingProxyType(
         EndReason.EXPIRED: GuestEnd.SIGNED_OUT,
         # Perhaps the same person: the page comes back with its new cookie and is told.
         EndReason.REPLACED: GuestEnd.SOMEBODY_ELSE,
+        EndReason.CONVERSATION_ENDED: GuestEnd.ENDED,
     }
 )
 

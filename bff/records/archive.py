@@ -1,8 +1,9 @@
 """Remembers guests and writes the trail of it: what the guest sessions tell, in two places."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from bff.errors import BffError
@@ -40,50 +41,146 @@ class Archive:
             return None
         if guest is not None:
             return ReturningGuest(
-                guest_id=guest.guest_id, genesys_token=guest.genesys_token, profile=guest.profile
+                guest_id=guest.guest_id,
+                genesys_token=guest.genesys_token,
+                profile=guest.profile,
+                person=caller.person if guest.owned else None,
             )
         if came is not Recall.UNKNOWN:
             self._note(Action.GUEST_REFUSED, caller=caller, outcome=Outcome.REFUSED, why=came.value)
         return None
 
-    def opened(self, guest_id: str, caller: Caller, *, genesys_token: str, resumed: bool) -> None:
+    def confirms(self, guest_id: str, caller: Caller) -> bool:
+        """Say whether a guest who was recalled still is the caller's."""
+        try:
+            return self.memory.confirms(
+                guest_id, browser_secret=caller.browser_secret, person=caller.person
+            )
+        except BffError as error:
+            log.warning("nobody is recalled: %s", error.detail)
+            return False
+
+    def allows(self, guest_id: str, person: str | None, *, opened_at: datetime) -> bool:
+        """Say whether nothing that waits to be written takes a session away. StoreDownError."""
+        pending = self.memory.pending(guest_id)
+        if not self.memory.leaves(pending, person=person, opened_at=opened_at):
+            return False
+        if pending.owners and person is not None:
+            # Could not be recorded when it was theirs first. The mark stays if it still cannot.
+            self._record_owner(guest_id, person)
+        return True
+
+    def opened(
+        self,
+        guest_id: str,
+        caller: Caller,
+        *,
+        genesys_token: str,
+        resumed: bool,
+        owned: bool = True,
+        at: datetime | None = None,
+    ) -> None:
         """A session was opened."""
         self._remember(
             GuestFacts(
                 guest_id=guest_id,
-                at=self.clock.now(),
+                at=at or self.clock.now(),
                 device_id=caller.device_id,
-                person=caller.person,
+                person=caller.person if owned else None,
                 browser_secret=caller.browser_secret,
-                genesys_token=genesys_token,
-                profile=caller.profile,
+                # Who came back goes on with the conversation that is recorded. Saying it again
+                # would open it anew for others if it ends at this very moment.
+                genesys_token=None if resumed else genesys_token,
+                profile=caller.profile if owned else {},
+                email_verified=owned and caller.email_verified,
             )
         )
         action = Action.GUEST_RESUMED if resumed else Action.GUEST_CREATED
         self._note(action, guest_id=guest_id, caller=caller)
 
-    def stepped_up(self, guest_id: str, person: str, profile: Mapping[str, str]) -> None:
-        """An anonymous guest has become this person."""
-        self._remember(
-            GuestFacts(guest_id=guest_id, at=self.clock.now(), person=person, profile=profile)
+    def used(self, guest_id: str) -> None:
+        """A guest is here."""
+        try:
+            self.memory.touch(guest_id)
+        except BffError as error:
+            log.warning("a guest is not remembered: %s", error.detail or error.code)
+
+    def claims(self, guest_id: str, person: str) -> None:
+        """Somebody is about to become this person: nobody else comes back. StoreDownError."""
+        self.memory.claim(guest_id, person)
+
+    def stepped_up(
+        self,
+        guest_id: str,
+        person: str,
+        profile: Mapping[str, str],
+        *,
+        email_verified: bool = False,
+    ) -> bool:
+        """An anonymous guest has become this person. False if that is recorded nowhere yet."""
+        facts = GuestFacts(
+            guest_id=guest_id,
+            at=self.clock.now(),
+            person=person,
+            profile=profile,
+            email_verified=email_verified,
         )
+        if not self._insist(facts, mark=lambda: self.memory.claim(guest_id, person)):
+            return False
         actor = Actor(kind=ActorKind.PERSON, name=person)
         self._note(Action.GUEST_STEPPED_UP, guest_id=guest_id, actor=actor)
+        return True
 
-    def ended(self, guest_id: str, reason: GuestEnd) -> None:
-        """A session is over: nobody comes back to its conversation."""
-        facts = GuestFacts(guest_id=guest_id, at=self.clock.now(), ended=True)
-        try:
-            # At once: who ends a chat may begin another one with the next click.
-            self.memory.write(facts)
-        except BffError as error:
-            log.warning("an end is written later: %s", error.detail)
-            self._remember(facts)
-        self._note(Action.GUEST_ENDED, guest_id=guest_id, why=reason.value)
+    def ends(self, guest_id: str, at: datetime) -> None:
+        """A conversation is about to end: nobody comes back to it. StoreDownError."""
+        self.memory.close(guest_id, at)
+
+    def ended(
+        self,
+        guest_id: str,
+        reason: GuestEnd,
+        *,
+        at: datetime | None = None,
+        noted: bool = True,
+    ) -> None:
+        """A conversation is over: nobody comes back to it."""
+        over = at or self.clock.now()
+        facts = GuestFacts(guest_id=guest_id, at=over, ended=True)
+        if not self._insist(facts, mark=lambda: self.memory.close(guest_id, over)):
+            log.error("an end is recorded nowhere but in its mark, if there is one")
+        if noted:
+            self._note(Action.GUEST_ENDED, guest_id=guest_id, why=reason.value)
 
     def refused(self, caller: Caller) -> None:
         """Somebody asked for a session that is not theirs, or no more."""
         self._note(Action.GUEST_REFUSED, caller=caller, outcome=Outcome.REFUSED, why="session_id")
+
+    def _record_owner(self, guest_id: str, person: str) -> None:
+        try:
+            self.memory.write(GuestFacts(guest_id=guest_id, at=self.clock.now(), person=person))
+        except BffError as error:
+            log.warning("an owner is recorded later: %s", error.detail or error.code)
+
+    def _insist(self, facts: GuestFacts, *, mark: Callable[[], None]) -> bool:
+        """Write at once: who ends a chat or signs in may be followed by the next click.
+
+        Else durably, and marked: what waits must not be missed by who looks meanwhile.
+        """
+        try:
+            self.memory.write(facts)
+        except BffError as error:
+            log.warning("a fact about a guest is written later: %s", error.detail or error.code)
+        except Exception:
+            log.exception("a fact about a guest is written later")
+        else:
+            return True
+        try:
+            mark()
+            self.memory.remember(facts)
+        except BffError as error:
+            log.warning("a fact about a guest is not written: %s", error.detail or error.code)
+            return False
+        return True
 
     def _remember(self, facts: GuestFacts) -> None:
         try:

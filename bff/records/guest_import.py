@@ -6,7 +6,6 @@ Genesys itself has no such list today: a gateway in front of it may.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -20,7 +19,6 @@ from bff.records.guest_records import GuestRecords
 
 MOST_PAGES: Final = 1_000_000
 _ID: Final = re.compile(r"[!-~]{1,512}", re.ASCII)
-_JUST_BEFORE: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +99,12 @@ class GuestImport:
         known = self._guests.rows.find(guest.guest_id)
         facts = GuestFacts(
             guest_id=guest.guest_id,
-            # What a guest has told us counts more: an import fills gaps, and does not make
-            # somebody look as if they had been here today.
-            at=self._clock.now() if known is None else known.seen_at - _JUST_BEFORE,
+            at=self._clock.now(),
             device_id=guest.device_id,
             profile=guest.profile,
+            # What a guest has told us counts more: an import fills gaps, and does not make
+            # somebody look as if they had been here today.
+            imported=True,
         )
         if not self._guests.memory.write(facts):
             return "skipped"  # erased, and stays so

@@ -8,15 +8,16 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from bff.crypto.sealed_value import SealingKey
-from bff.errors import BrokenSealError
+from bff.errors import BrokenSealError, StoreDownError
 from bff.ports import Clock, Entropy
 from bff.record_ports import GuestRow, GuestRows
 from bff.records.guest_keys import GuestKeys
+from bff.records.guest_marks import GuestMarks, Pending
 from bff.records.outbox import Letter, Outbox
 from bff.records.purpose_keys import PurposeKeys
 
@@ -39,7 +40,12 @@ class GuestFacts:
     browser_secret: str | None = field(default=None, repr=False)
     genesys_token: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Whether the e-mail of the profile comes from a sign-in; a page may claim any.
+    email_verified: bool = False
+    # Every conversation that was opened until then is over.
     ended: bool = False
+    # Taken over from elsewhere: fills gaps, and is no sign of life.
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,8 @@ class Recalled:
     guest_id: str
     genesys_token: str = field(repr=False)
     profile: Mapping[str, str] = field(repr=False)
+    # Whether it is recorded as the person's who asked; else it is still nobody's.
+    owned: bool = False
 
 
 class Recall(StrEnum):
@@ -58,6 +66,8 @@ class Recall(StrEnum):
     UNKNOWN = "unknown"
     UNPROVEN = "unproven"
     UNREADABLE = "unreadable"
+    EXPIRED = "expired"
+    UNSETTLED = "unsettled"
 
 
 class GuestMemory:
@@ -74,7 +84,12 @@ class GuestMemory:
         fields: tuple[str, ...],
         clock: Clock,
         entropy: Entropy,
+        marks: GuestMarks | None = None,
+        recall_age: timedelta | None = None,
     ) -> None:
+        """Without `recall_age` a browser may come back to a conversation of any age."""
+        self._marks = marks
+        self._recall_age = recall_age
         self._rows = rows
         self._keys = keys
         self._purposes = purposes
@@ -86,32 +101,38 @@ class GuestMemory:
 
     def remember(self, facts: GuestFacts) -> None:
         """Keep what is known, behind everybody's back. Raises StoreDownError, OutboxFullError."""
-        body = {**asdict(facts), "at": facts.at.isoformat(), "profile": dict(facts.profile)}
-        self._outbox.put(Letter(desk=DESK, body=json.dumps(body)))
+        self._outbox.put(Letter(desk=DESK, body=json.dumps(_spelled(facts))))
 
     def deliver(self, body: str) -> None:
         """Take a letter of the outbox. Raises RecordsDownError, StoreDownError."""
         values = json.loads(body)
         self.write(GuestFacts(**{**values, "at": datetime.fromisoformat(values["at"])}))
 
+    def claim(self, guest_id: str, person: str) -> None:
+        """Let nobody else continue this guest's conversation from now on. StoreDownError.
+
+        To be called before a person is told that it is theirs; it is settled by what is written.
+        """
+        if self._marks is not None:
+            self._marks.own(guest_id, self._purposes.fingerprint("person", self._tenant, person))
+
+    def close(self, guest_id: str, at: datetime) -> None:
+        """Let nobody continue what was opened until `at`. StoreDownError."""
+        if self._marks is not None:
+            self._marks.end(guest_id, at)
+
+    def touch(self, guest_id: str) -> None:
+        """Remember that a guest is here, once an hour. Raises StoreDownError, OutboxFullError."""
+        if self._marks is not None and self._marks.due_for_touch(guest_id):
+            self.remember(GuestFacts(guest_id=guest_id, at=self._clock.now()))
+
     def write(self, facts: GuestFacts) -> bool:
-        """Write what is known now; False if this guest has been erased."""
-        if facts.ended:
-            # The profile stays; the conversation is over, and nobody comes back to it.
-            self._rows.end_session(facts.guest_id)
-            return True
-        pseudonym = self._purposes.pseudonym(facts.guest_id)
-        seed = self._row(facts)
-        key = self._keys.find(facts.guest_id)
-        if key is None:
-            # Asked before a key is made: an erased guest never gets another one.
-            if not self._rows.keep(seed, pseudonym=pseudonym):
-                return False
-            key = self._keys.find_or_make(facts.guest_id)
-        kept = self._rows.keep(self._sealed(seed, facts, key), pseudonym=pseudonym)
-        if not kept:
-            # Erased in between: the key that was made may have come after the one destroyed.
-            self._keys.destroy(facts.guest_id)
+        """Write what is known now; False if this guest has been erased. RecordsDownError.
+
+        Writing the same again, or later than what came after it, changes nothing.
+        """
+        kept = self._keep(facts)
+        self._settle(facts)
         return kept
 
     def recall(
@@ -119,27 +140,111 @@ class GuestMemory:
     ) -> tuple[Recall, Recalled | None]:
         """Return the guest of this device whom the browser or the person proves to be.
 
-        No device, no match. A session that is a person's is resumed by that person only.
+        No device, no match. A session that is a person's is resumed by that person only, and a
+        browser alone proves for `recall_age` after the guest was last here. RecordsDownError, or
+        StoreDownError: what cannot be read is not recalled.
         """
         if not device_id:
             return Recall.UNKNOWN, None
         device = self._purposes.fingerprint("device", self._tenant, device_id)
-        found = self._rows.of_device(self._tenant, device, limit=CANDIDATES)
-        if not found:
-            return Recall.UNKNOWN, None
-        who = self._print("person", person)
-        browser = self._print("browser", browser_secret)
+        asks = _Asks(self._print("browser", browser_secret), self._print("person", person))
+        found = self._rows.of_device(
+            self._tenant, device, browser=asks.browser, person=asks.person, limit=CANDIDATES
+        )
+        why = None
         for row in found:
-            if row.session_sealed is not None and _proven(row, browser=browser, person=who):
-                return self._recalled(row)
-        over = all(row.session_sealed is None for row in found)
-        return (Recall.UNKNOWN if over else Recall.UNPROVEN), None
+            came, fresh = self._continued(row.guest_id, asks)
+            if fresh is not None:
+                return self._recalled(fresh)
+            why = why or came
+        if why is None:
+            why = Recall.UNPROVEN if self._rows.has_open(self._tenant, device) else Recall.UNKNOWN
+        return why, None
+
+    def confirms(self, guest_id: str, *, browser_secret: str | None, person: str | None) -> bool:
+        """Say whether a guest who was recalled could still be. RecordsDownError, StoreDownError.
+
+        To be asked once the new session stands where an end or a sign-in would find it.
+        """
+        asks = _Asks(self._print("browser", browser_secret), self._print("person", person))
+        return self._continued(guest_id, asks)[1] is not None
+
+    def pending(self, guest_id: str) -> Pending:
+        """Return what is known of a guest and not written yet. StoreDownError."""
+        return Pending() if self._marks is None else self._marks.of(guest_id)
+
+    def leaves(self, pending: Pending, *, person: str | None, opened_at: datetime) -> bool:
+        """Say whether what waits leaves a session, opened at that moment, to who asks for it."""
+        if pending.ended_at is not None and opened_at <= pending.ended_at:
+            return False
+        return not pending.owners or pending.owners == {self._print("person", person)}
 
     def profile_of(self, guest_id: str) -> dict[str, str] | None:
         """Return what is known of a guest in plain; None if there is no such guest, or no key."""
         row = self._rows.find(guest_id)
         key = self._keys.find(guest_id)
         return None if row is None or key is None else self._profile(row, key)
+
+    def _keep(self, facts: GuestFacts) -> bool:
+        pseudonym, seed = self._purposes.pseudonym(facts.guest_id), self._row(facts)
+        how: dict[str, Any] = {
+            "pseudonym": pseudonym,
+            "tie": self._tie(facts),
+            "imported": facts.imported,
+        }
+        if not _tells(facts):
+            return self._rows.keep(seed, **how)
+        key = self._keys.find(facts.guest_id)
+        if key is None:
+            # Asked before a key is made: an erased guest never gets another one.
+            if not self._rows.keep(_bare(seed), **how):
+                return False
+            key = self._keys.find_or_make(facts.guest_id)
+        kept = self._rows.keep(self._sealed(seed, facts, key), **how)
+        if not kept:
+            # Erased in between: the key that was made may have come after the one destroyed.
+            self._keys.destroy(facts.guest_id)
+        return kept
+
+    def _settle(self, facts: GuestFacts) -> None:
+        """Take the marks away. One that stays says what the row says as well."""
+        if self._marks is None:
+            return
+        try:
+            if facts.ended:
+                self._marks.ended(facts.guest_id, facts.at)
+            if facts.person is not None:
+                person = self._purposes.fingerprint("person", self._tenant, facts.person)
+                self._marks.owned(facts.guest_id, person)
+        except StoreDownError:
+            log.debug("the mark of a guest stays", exc_info=True)
+
+    def _tie(self, facts: GuestFacts) -> str:
+        """Return what decides between facts of one moment: the same for the same facts."""
+        spelled = json.dumps(_spelled(facts), sort_keys=True)
+        return self._purposes.fingerprint("fact", self._tenant, spelled)[:16]
+
+    def _continued(self, guest_id: str, asks: "_Asks") -> tuple[Recall, GuestRow | None]:
+        # The marks first: what is settled in between stands in the row by then.
+        pending = self.pending(guest_id)
+        row = self._rows.find(guest_id)
+        if row is None or row.session_sealed is None:
+            return Recall.UNKNOWN, None
+        if pending.ended_at is not None and (row.session_at or row.seen_at) <= pending.ended_at:
+            return Recall.UNSETTLED, None
+        owners = pending.owners if row.person is None else {row.person}
+        if owners:
+            # Same device, same browser even, but another person: never.
+            if owners == {asks.person}:
+                return Recall.RESUMED, row
+            return (Recall.UNPROVEN if row.person else Recall.UNSETTLED), None
+        if row.browser is None or row.browser != asks.browser:
+            return Recall.UNPROVEN, None
+        return (Recall.EXPIRED, None) if self._too_old(row) else (Recall.RESUMED, row)
+
+    def _too_old(self, row: GuestRow) -> bool:
+        age = self._recall_age
+        return age is not None and row.seen_at < self._clock.now() - age
 
     def _recalled(self, row: GuestRow) -> tuple[Recall, Recalled | None]:
         key = self._keys.find(row.guest_id)
@@ -152,17 +257,29 @@ class GuestMemory:
             log.warning("the record of a guest does not open", exc_info=True)
             return Recall.UNREADABLE, None
         return Recall.RESUMED, Recalled(
-            guest_id=row.guest_id, genesys_token=session["genesys_token"], profile=profile
+            guest_id=row.guest_id,
+            genesys_token=session["genesys_token"],
+            profile=profile,
+            owned=row.person is not None,
         )
 
     def _row(self, facts: GuestFacts) -> GuestRow:
-        email = facts.profile.get("email")
+        if facts.ended:
+            return GuestRow(
+                guest_id=facts.guest_id,
+                tenant=self._tenant,
+                ended_at=facts.at,
+                created_at=facts.at,
+                seen_at=facts.at,
+            )
+        email = _kept_of(facts.profile).get("email")
         return GuestRow(
             guest_id=facts.guest_id,
             tenant=self._tenant,
             device=self._print("device", facts.device_id),
             person=self._print("person", facts.person),
             email=None if email is None else self.email_print(email),
+            email_verified=None if email is None else facts.email_verified,
             browser=self._print("browser", facts.browser_secret),
             created_at=facts.at,
             seen_at=facts.at,
@@ -176,7 +293,7 @@ class GuestMemory:
         return self._purposes.fingerprint(purpose, self._tenant, value) if value else None
 
     def _sealed(self, seed: GuestRow, facts: GuestFacts, key: SealingKey) -> GuestRow:
-        profile = {name: value for name, value in facts.profile.items() if _kept(value)}
+        profile = _kept_of(facts.profile)
         further = {name: value for name, value in profile.items() if name in self._fields}
         session = {"genesys_token": facts.genesys_token} if facts.genesys_token else None
         sealed: dict[str, Any] = {
@@ -210,15 +327,36 @@ class GuestMemory:
         return profile
 
 
-def _proven(row: GuestRow, *, browser: str | None, person: str | None) -> bool:
-    if row.person is not None:
-        # Same device, same browser even, but another person: never.
-        return row.person == person
-    return row.browser is not None and row.browser == browser
+@dataclass(frozen=True, slots=True)
+class _Asks:
+    """Who asks for a conversation: the fingerprints of browser and person."""
+
+    browser: str | None
+    person: str | None
+
+
+def _tells(facts: GuestFacts) -> bool:
+    """Say whether there is anything to seal: an end and a sign of life need no key."""
+    return not facts.ended and (bool(facts.profile) or facts.genesys_token is not None)
+
+
+def _bare(row: GuestRow) -> GuestRow:
+    """Return a row that says of a guest that there is one, and no more."""
+    return GuestRow(
+        guest_id=row.guest_id, tenant=row.tenant, created_at=row.created_at, seen_at=row.seen_at
+    )
+
+
+def _spelled(facts: GuestFacts) -> dict[str, Any]:
+    return {**asdict(facts), "at": facts.at.isoformat(), "profile": dict(facts.profile)}
 
 
 def _context(column: str, row: GuestRow) -> str:
     return f"guests:{column}:{row.guest_id}"
+
+
+def _kept_of(profile: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in profile.items() if _kept(value)}
 
 
 def _kept(value: str) -> bool:

@@ -23,6 +23,8 @@ class EndReason(StrEnum):
     REFUSED = "refused"
     EXPIRED = "expired"
     REPLACED = "replaced"
+    # Of a guest's conversation, and of no sign-in: it was ended in one of several tabs.
+    CONVERSATION_ENDED = "conversation_ended"
 
 
 class Surface(StrEnum):
