@@ -104,6 +104,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         live=live,
         memory=memory,
         imports=SqlImports(database),
+        purposes=purposes,
         erasure=erasure,
         rounds=ErasureRounds(erasure, keys, store=foundation.store),
         deletion_calls=calls,

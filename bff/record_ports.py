@@ -67,6 +67,12 @@ class GuestRows(Protocol):
     def of_email(self, tenant: str, email: str) -> list[GuestRow]:
         """Return the guests with this e-mail, newest first."""
 
+    def tenants(self) -> list[str]:
+        """Return every tenant of whom there is a guest."""
+
+    def with_fields(self, *, after: str, limit: int) -> list[GuestRow]:
+        """Return guests with further fields of a profile, by their ids, those after that id."""
+
     def unused_since(self, moment: datetime, *, limit: int) -> list[str]:
         """Return the ids of guests that nobody has seen since `moment`, oldest first."""
 

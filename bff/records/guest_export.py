@@ -23,7 +23,9 @@ def export_guest(
 ) -> dict[str, Any]:
     """Return profile, sessions, times and events, ready for JSON.
 
-    Of a guest who has been erased: that it was asked for and done, and when. Raises GuestUnknownError if there is none of it; RecordsDownError, StoreDownError.
+    Of a guest who has been erased: that it was asked for and done, and when.
+
+    Raises GuestUnknownError if there is none of it; RecordsDownError, StoreDownError.
     """
     pseudonym = purposes.pseudonym(guest_id)
     row, sessions = guests.rows.find(guest_id), guests.live.of(guest_id)
