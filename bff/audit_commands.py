@@ -12,8 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bff.adapters import sql_rights
 from bff.adapters.operator_name import operator_name
+from bff.adapters.private_file import write_private
 from bff.crypto import head_lines
-from bff.errors import BffError, RecordsOffError, RequestRefusedError, SettingsError
+from bff.errors import BffError, RecordsOffError, RequestRefusedError
 from bff.record_wiring import open_database
 from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent
 from bff.records.audit_page import person_page
@@ -181,14 +182,8 @@ def _page(options: argparse.Namespace, here: Services, records: Records) -> int:
     # A file stands alone: what it looks like goes into it.
     style = (static_folder() / "records.css").read_text("utf-8")
     html = pages.get_template(PAGE).render(page=facts, style=style)
-    try:
-        # It is about a person: nobody else on this machine reads it.
-        with os.fdopen(
-            os.open(options.file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", -1, "utf-8"
-        ) as file:
-            file.write(html)
-    except OSError as error:
-        raise SettingsError(f"{options.file}: {error.strerror}") from error
+    # It is about a person: nobody else on this machine reads it.
+    write_private(options.file, html)
     print(f"{options.file}: {len(facts.holdings)} things held, {len(facts.touches)} events")
     return 0
 

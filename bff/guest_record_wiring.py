@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from bff.records.guest_memory import GuestMemory
 from bff.records.guest_records import GuestRecords
 from bff.records.outbox import Outbox
 from bff.records.purpose_keys import PurposeKeys
+from bff.records.scrubbing import OwedScrubs, Scrub
 from bff.settings import Settings
 
 RING: Final = "guest-keys"
@@ -45,7 +47,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
     purposes: PurposeKeys,
 ) -> GuestRecords:
     """Put it together. The keys lie in a store of their own wherever that is a file."""
-    key_store, scrub, close = _key_store(settings, foundation)
+    key_store, files, close = _key_store(settings, foundation)
     ring = KeyRing(
         key_store,
         RING,
@@ -56,7 +58,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         keep_for=KEEP_RING_KEYS,
     )
     of_keys = replace(foundation, store=key_store, sealer=ring)
-    keys = GuestKeys(of_keys, ring=ring, scrub=scrub)
+    keys = GuestKeys(of_keys, ring=ring, scrub=_quickly(files))
     rows, live = SqlGuests(database), LiveGuests(foundation)
     tenant = settings.genesys_deployment_id or NO_TENANT
     memory = GuestMemory(
@@ -77,6 +79,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         keys=keys,
         sessions=live,
         outbox=outbox,
+        scrubs=OwedScrubs(foundation.store, files=_scrubs(foundation.store, *files)),
         purposes=purposes,
         tenant=tenant,
         clock=foundation.clock,
@@ -101,6 +104,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         live=live,
         memory=memory,
         imports=SqlImports(database),
+        purposes=purposes,
         erasure=erasure,
         rounds=ErasureRounds(erasure, keys, store=foundation.store),
         deletion_calls=calls,
@@ -110,13 +114,29 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
 
 def _key_store(
     settings: Settings, foundation: Foundation
-) -> tuple[Store, Callable[[], None], Callable[[], None]]:
-    """Return the store of the keys, how to clean it, and how to close it if it is ours to close."""
+) -> tuple[Store, list[SqliteStore], Callable[[], None]]:
+    """Return the store of the keys, its file if it is one, and how to close it if it is ours."""
     if not settings.embedded:
-        return foundation.store, lambda: None, lambda: None
+        return foundation.store, [], lambda: None
     path = settings.guest_keys_path or beside(settings.store_path, KEYS_FILE)
     store = SqliteStore(path, foundation.clock, foundation.entropy, thorough=True)
-    return store, store.scrub, store.close
+    return store, [store], store.close
+
+
+def _quickly(files: list[SqliteStore]) -> Callable[[], None]:
+    """Return what scrubs the keys' file at once, as far as it can be done without effort."""
+
+    def scrub() -> None:
+        for file in files:
+            file.scrub()
+
+    return scrub
+
+
+def _scrubs(*stores: Store) -> list[Scrub]:
+    """Return what scrubs those stores that are files of ours, thoroughly."""
+    files = [store for store in stores if isinstance(store, SqliteStore)]
+    return [partial(file.scrub, rebuild=True) for file in files]
 
 
 def beside(path: Path, addition: str) -> Path:

@@ -67,6 +67,12 @@ class GuestRows(Protocol):
     def of_email(self, tenant: str, email: str) -> list[GuestRow]:
         """Return the guests with this e-mail, newest first."""
 
+    def tenants(self) -> list[str]:
+        """Return every tenant of whom there is a guest."""
+
+    def with_fields(self, *, after: str, limit: int) -> list[GuestRow]:
+        """Return guests with further fields of a profile, by their ids, those after that id."""
+
     def unused_since(self, moment: datetime, *, limit: int) -> list[str]:
         """Return the ids of guests that nobody has seen since `moment`, oldest first."""
 
@@ -98,14 +104,22 @@ class Erasures(Protocol):
         the guest was seen at `seen_before` or later.
         """
 
-    def finish(self, row: ErasureRow, *, at: datetime, erased: TrailEntry) -> bool:
+    def finish(
+        self,
+        row: ErasureRow,
+        *,
+        at: datetime,
+        erased: TrailEntry,
+        persons: frozenset[str] = frozenset(),
+    ) -> bool:
         """Delete the guest, write the event, forget the guest's id: all of it or nothing.
 
-        False if somebody else has finished it.
+        With them go the addresses that the guest's events came from, and until `at` those of the
+        `persons` (pairwise subjects) who the guest was. False if somebody else has finished it.
         """
 
-    def scrub(self) -> None:
-        """Let nothing of what was deleted stay behind in a file of ours."""
+    def scrub(self) -> bool:
+        """Let nothing of what was deleted stay behind in a file of ours; False if prevented."""
 
     def of(self, pseudonym: str) -> ErasureRow | None:
         """Return the erasure of a guest."""

@@ -52,6 +52,7 @@ def build_records(
         guest_memory.DESK: guests.memory.deliver,
     }
     writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once, runner=runner)
+    guests.erasure.deliver_first(writer.once)
 
     def close() -> None:
         writer.stop()

@@ -101,7 +101,8 @@ class TokensOfPeople:
 def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
     """Open the store that the settings name."""
     if settings.embedded:
-        return SqliteStore(settings.store_path, clock=clock, entropy=entropy)
+        # Thorough: letters of the outbox and sessions name people, and go with an erasure.
+        return SqliteStore(settings.store_path, clock=clock, entropy=entropy, thorough=True)
     return RedisStore(settings.store_url)
 
 

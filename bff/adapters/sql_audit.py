@@ -10,6 +10,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import InternalError, ProgrammingError
 
 from bff.adapters.sql_engine import SqlRecords
+from bff.adapters.sql_sources import without_forgotten
 from bff.adapters.sql_tables import audit_events, audit_heads, audit_sources
 from bff.crypto.trail_chain import BEGINNING, SALT_BYTES, Column, link, source_digest
 from bff.errors import RecordsDownError
@@ -110,7 +111,7 @@ class SqlAudit:
         seq, previous = (0, BEGINNING) if last is None else (last.seq, last.hash)
         known = _known(connection, entries)
         events, sources = [], []
-        for entry in entries:
+        for entry in without_forgotten(connection, entries):
             if entry.event_id in known:
                 continue
             known.add(entry.event_id)

@@ -2,11 +2,12 @@
 
 import logging
 import os
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from bff.adapters import sql_migrations
+from bff.adapters.sqlite_connections import checkpoint, write_anew
 from bff.errors import RecordsDownError
 
 log = logging.getLogger(__name__)
@@ -81,20 +83,25 @@ class SqlRecords:
             return {}
         return {"size": pool.size(), "in_use": pool.checkedout(), "overflow": pool.overflow()}
 
-    def scrub(self) -> None:
+    def scrub(self) -> bool:
         """Let nothing of what was deleted stay behind in a file of our own.
 
-        SQLite overwrites what it deletes, but first in a copy beside the file: here the copy is
-        written back and cut. Somebody who reads meanwhile puts that off until the next time.
+        SQLite overwrites what it deletes, but first in a log beside the file: here the log is
+        written back and cut, and a file that is not too large is written anew before. False if
+        a reader or a writer prevented it. On PostgreSQL, whose files are its own, it does nothing.
         """
         if not self.embedded:
-            return
+            return True
         try:
             connection = self.engine.raw_connection()
         except (SQLAlchemyError, DBAPIError) as error:
             raise self._down(error) from error
         try:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            driver = cast("sqlite3.Connection", connection.driver_connection)
+            write_anew(driver)
+            return checkpoint(driver)
+        except sqlite3.OperationalError:
+            return False
         finally:
             connection.close()
 

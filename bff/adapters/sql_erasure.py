@@ -11,6 +11,7 @@ from sqlalchemy.exc import InternalError, ProgrammingError
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import Result, SqlRecords
 from bff.adapters.sql_guests import lock_guest, micros, moment
+from bff.adapters.sql_sources import forget_sources
 from bff.adapters.sql_tables import erasures, guests
 from bff.errors import RecordsDownError
 from bff.record_ports import ErasureRow
@@ -46,8 +47,15 @@ class SqlErasures:
 
         return self._insist(write)
 
-    def finish(self, row: ErasureRow, *, at: datetime, erased: TrailEntry) -> bool:
-        """Delete the guest, write the event, forget the guest's id: all of it or nothing."""
+    def finish(
+        self,
+        row: ErasureRow,
+        *,
+        at: datetime,
+        erased: TrailEntry,
+        persons: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Delete the guest and their addresses, write the event, forget the guest's id."""
 
         def write(connection: Connection) -> bool:
             mine = erasures.c.request_id == row.request_id
@@ -60,14 +68,16 @@ class SqlErasures:
                 return False
             connection.execute(delete(guests).where(guests.c.guest_id == row.guest_id))
             self._audit.append_on(connection, [erased])
+            # After it: nobody else appends until this transaction ends.
+            forget_sources(connection, row.guest, persons=persons, until=micros(at))
             return True
 
         return self._insist(write)
 
-    def scrub(self) -> None:
-        """Let nothing of what was deleted stay behind in a file of ours."""
+    def scrub(self) -> bool:
+        """Let nothing of what was deleted stay behind in a file of ours; False if prevented."""
         try:
-            self._records.scrub()
+            return self._records.scrub()
         except sqlite3.Error as error:
             raise RecordsDownError(f"records: {type(error).__name__}") from error
 

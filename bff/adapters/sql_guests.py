@@ -119,6 +119,16 @@ class SqlGuests:
             query = query.where(guests.c.seen_at < micros(unused_since))
         return self._records.read(lambda connection: connection.execute(query).scalar_one())
 
+    def tenants(self) -> list[str]:
+        """Return every tenant of whom there is a guest."""
+        query = select(guests.c.tenant).distinct().order_by(guests.c.tenant)
+        return self._records.read(lambda connection: list(connection.execute(query).scalars()))
+
+    def with_fields(self, *, after: str, limit: int) -> list[GuestRow]:
+        """Return guests with further fields of a profile, by their ids, those after that id."""
+        there = (guests.c.guest_id > after, guests.c.fields_sealed.is_not(None))
+        return self._rows(select(guests).where(*there).order_by(guests.c.guest_id).limit(limit))
+
     def _newest(self, condition: Any, tenant: str, limit: int | None) -> list[GuestRow]:
         query = select(guests).where(guests.c.tenant == tenant, condition)
         return self._rows(query.order_by(guests.c.seen_at.desc(), guests.c.guest_id).limit(limit))

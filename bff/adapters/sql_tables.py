@@ -88,6 +88,18 @@ audit_events: Final = Table(
     Column("hash", LargeBinary, nullable=False),
     Index("audit_events_by_time", "at"),
     Index("audit_events_by_guest", "guest", "seq"),
+    Index(
+        "audit_events_by_person",
+        "actor",
+        sqlite_where=text("actor_kind = 'person'"),
+        postgresql_where=text("actor_kind = 'person'"),
+    ),
+    Index(
+        "audit_events_of_ends",
+        "at",
+        sqlite_where=text("actor_kind = 'system' AND action = 'session_revoked'"),
+        postgresql_where=text("actor_kind = 'system' AND action = 'session_revoked'"),
+    ),
 )
 """Never changed: triggers refuse it. `hash` covers every column before it and `previous`."""
 

@@ -21,6 +21,9 @@ PAUSE_SECONDS: Final = 0.002
 RETRY_AFTER: Final = timedelta(seconds=1)
 IDLE_CONNECTIONS: Final = 16
 SCHEMA_VERSION: Final = 1
+REBUILD_LIMIT_BYTES: Final = 32 * 2**20
+"""A file of this size is written anew in about 0.3 s, in which nobody else writes."""
+_BYTES: Final = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 SCHEMA: Final = """
@@ -77,18 +80,22 @@ class SqliteConnections:
         """Run `work`, one query, without stopping anybody."""
         return self._insist(work, begin=None)
 
-    def scrub(self) -> None:
-        """Write back the copy beside the file and cut it: deleted things stay in it until then.
+    def scrub(self, *, rebuild: bool = False) -> bool:
+        """Let nothing of what was deleted stay behind in the file and the log beside it.
 
-        Somebody who reads all the time puts that off until the next scrub.
+        The log is written back and cut; a process that reads all the time can prevent that.
+        `rebuild` writes a file that is not too large anew before: overwriting what is deleted
+        leaves a stale copy of a row now and then, where SQLite has moved rows between pages.
+        False if it was prevented. Raises StoreDownError.
         """
+        if rebuild:
+            self.read(write_anew)
         deadline = time.monotonic() + BUSY_SECONDS
-
-        def cut(connection: sqlite3.Connection) -> bool:
-            return not connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
-
-        while not self.read(cut) and time.monotonic() < deadline:
+        while not self.read(checkpoint):
+            if time.monotonic() > deadline:
+                return False
             threading.Event().wait(PAUSE_SECONDS)
+        return True
 
     def close(self) -> None:
         """Close what is idle now, and what is borrowed when it comes back. Idempotent."""
@@ -186,6 +193,27 @@ class SqliteConnections:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+def checkpoint(connection: sqlite3.Connection) -> bool:
+    """Write the log beside a file back and cut it; False if a reader or a writer is in the way."""
+    with closing(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")) as found:
+        busy, *_ = found.fetchone()
+    return not busy
+
+
+def write_anew(connection: sqlite3.Connection) -> bool:
+    """Write a file anew without a trace of deleted rows; False if it is too large for that.
+
+    Raises sqlite3.OperationalError if somebody else writes.
+    """
+    with closing(connection.execute(_BYTES)) as found:
+        if found.fetchone()[0] > REBUILD_LIMIT_BYTES:
+            return False
+    # VACUUM makes a whole copy on the way: not in a file of /tmp.
+    connection.execute("PRAGMA temp_store = MEMORY").close()
+    connection.execute("VACUUM").close()
+    return True
 
 
 def store_down(error: Exception) -> StoreDownError:

@@ -208,9 +208,13 @@ class SqliteStore:
         """Raise StoreDownError unless the file can be read."""
         self._connections.read(lambda db: db.execute("SELECT last FROM number").fetchall())
 
-    def scrub(self) -> None:
-        """Let nothing of what was deleted stay behind in the files. Not in `ports.Store`."""
-        self._connections.scrub()
+    def scrub(self, *, rebuild: bool = False) -> bool:
+        """Let nothing of what was deleted stay behind in the files. Not in `ports.Store`.
+
+        False if that was prevented, and is to be tried again. `rebuild` writes the file anew,
+        which makes sure of it. Raises StoreDownError.
+        """
+        return self._connections.scrub(rebuild=rebuild)
 
     def close(self) -> None:
         """Release connections. Idempotent."""

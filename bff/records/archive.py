@@ -1,7 +1,7 @@
 """Remembers guests and writes the trail of it: what the guest sessions tell, in two places."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +10,15 @@ from bff.errors import BffError
 from bff.guests.frame_errors import GuestEnd
 from bff.guests.guest_archive import Caller, ReturningGuest
 from bff.ports import Clock, Entropy
-from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent, AuditTrail, Outcome
+from bff.records.audit_events import (
+    Action,
+    Actor,
+    ActorKind,
+    AuditEvent,
+    AuditTrail,
+    Detail,
+    Outcome,
+)
 from bff.records.guest_memory import GuestFacts, GuestMemory, Recall
 
 log = logging.getLogger(__name__)
@@ -81,6 +89,8 @@ class Archive:
         at: datetime | None = None,
     ) -> None:
         """A session was opened."""
+        profile = caller.profile if owned else {}
+        news = self._news(guest_id, profile, is_new=not resumed)
         self._remember(
             GuestFacts(
                 guest_id=guest_id,
@@ -91,12 +101,13 @@ class Archive:
                 # Who came back goes on with the conversation that is recorded. Saying it again
                 # would open it anew for others if it ends at this very moment.
                 genesys_token=None if resumed else genesys_token,
-                profile=caller.profile if owned else {},
+                profile=profile,
                 email_verified=owned and caller.email_verified,
             )
         )
         action = Action.GUEST_RESUMED if resumed else Action.GUEST_CREATED
         self._note(action, guest_id=guest_id, caller=caller)
+        self._note_profile(guest_id, news, caller=caller)
 
     def used(self, guest_id: str) -> None:
         """A guest is here."""
@@ -125,10 +136,12 @@ class Archive:
             profile=profile,
             email_verified=email_verified,
         )
+        news = self._news(guest_id, profile)
         if not self._insist(facts, mark=lambda: self.memory.claim(guest_id, person)):
             return False
         actor = Actor(kind=ActorKind.PERSON, name=person)
         self._note(Action.GUEST_STEPPED_UP, guest_id=guest_id, actor=actor)
+        self._note_profile(guest_id, news, actor=actor)
         return True
 
     def ends(self, guest_id: str, at: datetime) -> None:
@@ -182,13 +195,42 @@ class Archive:
             return False
         return True
 
+    def _news(
+        self, guest_id: str, profile: Mapping[str, str], *, is_new: bool = False
+    ) -> list[str]:
+        """Return which fields of a profile are to be kept and are not known yet."""
+        kept = self.memory.kept_of(profile)
+        if not kept:
+            return []
+        try:
+            known = None if is_new else self.memory.profile_of(guest_id)
+        except BffError as error:
+            log.warning("what is new of a guest is not known: %s", error.detail or error.code)
+            known = None
+        return sorted(name for name, value in kept.items() if (known or {}).get(name) != value)
+
+    def _note_profile(
+        self,
+        guest_id: str,
+        fields: Sequence[str],
+        *,
+        caller: Caller | None = None,
+        actor: Actor | None = None,
+    ) -> None:
+        """Tell which fields of a profile were written, and nothing of what stands in them."""
+        if fields:
+            told: dict[str, Detail] = {"fields": ", ".join(fields)}
+            self._note(
+                Action.PROFILE_WRITTEN, guest_id=guest_id, caller=caller, actor=actor, details=told
+            )
+
     def _remember(self, facts: GuestFacts) -> None:
         try:
             self.memory.remember(facts)
         except BffError as error:
             log.warning("a guest is not remembered: %s", error.detail or error.code)
 
-    def _note(
+    def _note(  # noqa: PLR0913 - by keyword, and each may be left out
         self,
         action: Action,
         *,
@@ -197,6 +239,7 @@ class Archive:
         actor: Actor | None = None,
         outcome: Outcome = Outcome.DONE,
         why: str | None = None,
+        details: Mapping[str, Detail] | None = None,
     ) -> None:
         who = actor or _GUEST
         if actor is None and caller is not None and caller.person is not None:
@@ -210,6 +253,6 @@ class Archive:
                 actor=who,
                 guest_id=guest_id,
                 source=caller.source if caller else None,
-                details={} if why is None else {"why": why},
+                details=details or ({} if why is None else {"why": why}),
             )
         )

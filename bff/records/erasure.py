@@ -5,10 +5,11 @@ Whatever stops it in between, what was asked for is written down first and finis
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Final, Protocol
 
 from bff.errors import BffError, GuestUnknownError
@@ -20,6 +21,7 @@ from bff.records.audit_writing import entry
 from bff.records.guest_keys import GuestKeys
 from bff.records.outbox import Outbox
 from bff.records.purpose_keys import PurposeKeys
+from bff.records.scrubbing import OwedScrubs
 from bff.trail_ports import TrailEntry
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ REQUEST_ID_BYTES: Final = 16
 BATCH: Final = 100
 ROUND_LEASE: Final = "erasure-rounds"
 ROUND_PAUSE: Final = timedelta(seconds=9)
+ALL: Final = "all"
+"""Stands for no guest alone where scrubs are owed: no pseudonym is so short."""
 
 
 class Erased(StrEnum):
@@ -58,6 +62,7 @@ class Asker:
 
 
 Told = Callable[[frozenset[str]], None]
+Deliver = Callable[[], object]
 
 
 class Erasure:
@@ -71,6 +76,7 @@ class Erasure:
         keys: GuestKeys,
         sessions: Sessions,
         outbox: Outbox,
+        scrubs: OwedScrubs,
         purposes: PurposeKeys,
         tenant: str,
         clock: Clock,
@@ -81,22 +87,37 @@ class Erasure:
         self._keys = keys
         self._sessions = sessions
         self._outbox = outbox
+        self._scrubs = scrubs
         self._purposes = purposes
         self._tenant = tenant
         self._clock = clock
         self._entropy = entropy
         self._told: list[Told] = []
+        self._deliver: Deliver = lambda: None
+
+    def deliver_first(self, deliver: Deliver) -> None:
+        """Have `deliver` called before each erasure: it brings pending events into the database."""
+        self._deliver = deliver
 
     def also_tell(self, told: Told) -> None:
         """Have `told` called after each erasure with the fingerprints of the guest's persons."""
         self._told.append(told)
 
-    def ask(self, guest_id: str, asker: Asker, *, seen_before: datetime | None = None) -> Erased:
+    def ask(
+        self,
+        guest_id: str,
+        asker: Asker,
+        *,
+        seen_before: datetime | None = None,
+        scrub: bool = True,
+    ) -> Erased:
         """Erase a guest, unless they were seen at `seen_before` or later.
 
-        Raises GuestUnknownError; RecordsDownError or StoreDownError if it could not be finished:
-        asking again is safe, and if it was written down it is finished without that.
+        Without `scrub` the files are scrubbed later: the caller calls `scrub` after many, or the
+        rounds do it. Raises GuestUnknownError; RecordsDownError or StoreDownError if it could not
+        be finished: asking again is safe, and if it was written down it is finished without that.
         """
+        self._try(self._deliver)
         pseudonym = self._purposes.pseudonym(guest_id)
         if self._erasures.of(pseudonym) is None and not self.knows(guest_id):
             raise GuestUnknownError("nothing is known of this guest")
@@ -104,13 +125,37 @@ class Erasure:
         begun = self._erasures.begin(row, asked=self._asked(row, asker), seen_before=seen_before)
         if begun is None:
             return Erased.SPARED
-        if begun.done_at is not None:
+        # Before anything is deleted: whatever stops us, the files are scrubbed one day.
+        self._scrubs.owe(pseudonym)
+        if begun.done_at is None:
+            self._finish(begun, guest_id)
+        else:
             # Also what a backup of the keys may have brought back.
             self._keys.destroy(guest_id)
             self._sessions.end_all(guest_id)
-            return Erased.ALREADY
-        self._finish(begun, guest_id)
-        return Erased.DONE
+        if scrub:
+            self._scrub([pseudonym])
+        return Erased.DONE if begun.done_at is None else Erased.ALREADY
+
+    def scrub(self) -> bool:
+        """Scrub the files after many deletions; False if that is still owed.
+
+        Raises StoreDownError, RecordsDownError.
+        """
+        self._scrubs.owe(ALL)
+        return self._scrub(self._over())
+
+    def scrub_owed(self) -> None:
+        """Scrub the files if that is owed to anybody. Raises StoreDownError, RecordsDownError."""
+        owed = self._over()
+        # What still waits for the database will be deleted from the store: once more after that.
+        if owed and (not self._outbox.waiting() or self._scrubs.due()):
+            self._scrub(owed)
+
+    def erased_at(self, guest_id: str) -> datetime | None:
+        """Return when a guest was erased; None if they were not, or it is not finished."""
+        row = self._erasures.of(self._purposes.pseudonym(guest_id))
+        return None if row is None else row.done_at
 
     def knows(self, guest_id: str) -> bool:
         """Say whether there is anything of this guest to erase, wherever it lies."""
@@ -126,6 +171,7 @@ class Erasure:
         done = 0
         for row in self._erasures.unfinished(limit=BATCH):
             if row.guest_id is not None:
+                self._scrubs.owe(row.guest)
                 self._finish(row, row.guest_id)
                 done += 1
         return done
@@ -135,21 +181,35 @@ class Erasure:
         self._keys.destroy(guest_id)
         persons = self._sessions.end_all(guest_id)
         at = self._clock.now()
-        if self._erasures.finish(row, at=at, erased=entry(self._erased(row, at), self._purposes)):
+        erased = entry(self._erased(row, at), self._purposes)
+        if self._erasures.finish(row, at=at, erased=erased, persons=persons):
             log.info("guest %s is erased, request %s", row.guest[:8], row.request_id)
         # A page that came back while the row was still there.
         persons |= self._sessions.end_all(guest_id)
-        self._afterwards(persons, None if known is None else known.person)
+        self._tell(persons, None if known is None else known.person)
 
-    def _afterwards(self, persons: frozenset[str], print_: str | None) -> None:
+    def _tell(self, persons: frozenset[str], print_: str | None) -> None:
         """Do what is good to do and dies by itself if it cannot be done now."""
         prints = {self._purposes.fingerprint("person", self._tenant, one) for one in persons}
         whose = frozenset(prints | ({print_} if print_ else set()))
-        for work in (self._erasures.scrub, *(lambda told=told: told(whose) for told in self._told)):
-            try:
-                work()
-            except BffError as error:
-                log.warning("after an erasure: %s: %s", error.code, error.detail)
+        for told in self._told:
+            self._try(partial(told, whose))
+
+    @staticmethod
+    def _try(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BffError as error:
+            log.warning("beside an erasure: %s: %s", error.code, error.detail)
+
+    def _scrub(self, pseudonyms: Sequence[str]) -> bool:
+        for_good = () if self._outbox.waiting() else pseudonyms
+        return self._scrubs.pay(for_good, also=self._erasures.scrub)
+
+    def _over(self) -> list[str]:
+        """Return to whom a scrub is owed, of those whose erasure is done."""
+        rows = {guest: self._erasures.of(guest) for guest in self._scrubs.owed()}
+        return [guest for guest, row in rows.items() if row is None or row.done_at is not None]
 
     def _waits(self, guest_id: str) -> bool:
         """Say whether something of this guest has not reached the database yet."""
@@ -214,4 +274,5 @@ class ErasureRounds:
         if self._store.acquire_lease(ROUND_LEASE, ttl=ROUND_PAUSE) is None:
             return
         self._erasure.resume_unfinished()
+        self._erasure.scrub_owed()
         self._keys.tend()

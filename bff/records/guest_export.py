@@ -1,16 +1,20 @@
 """All that is known of one guest, for the person whose it is."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from bff.errors import GuestUnknownError
 from bff.guests.guest_binding import GuestBinding
 from bff.record_ports import GuestRow
+from bff.records.audit_events import Action
 from bff.records.guest_records import GuestRecords
 from bff.records.purpose_keys import PurposeKeys
 from bff.trail_ports import Place, TrailKeeper, TrailQuery, TrailRow, moment
 
 PAGE: Final = 500
+_ERASURE: Final = frozenset({Action.ERASURE_ASKED.value, Action.GUEST_ERASED.value})
 _PRINTS: Final = ("device", "person", "email", "browser")
 
 
@@ -19,11 +23,18 @@ def export_guest(
 ) -> dict[str, Any]:
     """Return profile, sessions, times and events, ready for JSON.
 
+    Of a guest who has been erased: that it was asked for and done, and when.
+
     Raises GuestUnknownError if there is none of it; RecordsDownError, StoreDownError.
     """
     pseudonym = purposes.pseudonym(guest_id)
     row, sessions = guests.rows.find(guest_id), guests.live.of(guest_id)
-    events = [_event(event) for event in _events(keeper, pseudonym)]
+    is_gone = row is None and not sessions and guests.erasure.erased_at(guest_id) is not None
+    told = _events(keeper, pseudonym)
+    if is_gone:
+        events = [_bare(event) for event in told if event.action in _ERASURE]
+    else:
+        events = [_event(event) for event in told]
     if row is None and not sessions and not events:
         raise GuestUnknownError("nothing is known of this guest")
     return {
@@ -63,6 +74,12 @@ def _events(keeper: TrailKeeper, pseudonym: str) -> Iterator[TrailRow]:
     while page := keeper.page(query, after=after, limit=PAGE):
         yield from page
         after = Place(at=page[-1].at, seq=page[-1].seq)
+
+
+def _bare(row: TrailRow) -> dict[str, Any]:
+    """Return of an erasure that it was, and when: not who asked from where."""
+    bare = replace(row, actor="", source=None, details=json.dumps({}))
+    return _event(bare)
 
 
 def _event(row: TrailRow) -> dict[str, Any]:

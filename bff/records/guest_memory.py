@@ -16,6 +16,7 @@ from bff.crypto.sealed_value import SealingKey
 from bff.errors import BrokenSealError, StoreDownError
 from bff.ports import Clock, Entropy
 from bff.record_ports import GuestRow, GuestRows
+from bff.records.contact_forms import normal_email
 from bff.records.guest_keys import GuestKeys
 from bff.records.guest_marks import GuestMarks, Pending
 from bff.records.outbox import Letter, Outbox
@@ -40,8 +41,8 @@ class GuestFacts:
     browser_secret: str | None = field(default=None, repr=False)
     genesys_token: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
-    # Whether the e-mail of the profile comes from a sign-in; a page may claim any.
-    email_verified: bool = False
+    # Whether the e-mail of the profile comes from a sign-in; a page may claim any. None: not known.
+    email_verified: bool | None = None
     # Every conversation that was opened until then is over.
     ended: bool = False
     # Taken over from elsewhere: fills gaps, and is no sign of life.
@@ -182,8 +183,17 @@ class GuestMemory:
     def profile_of(self, guest_id: str) -> dict[str, str] | None:
         """Return what is known of a guest in plain; None if there is no such guest, or no key."""
         row = self._rows.find(guest_id)
-        key = self._keys.find(guest_id)
-        return None if row is None or key is None else self._profile(row, key)
+        return None if row is None else self.profile_in(row)
+
+    def profile_in(self, row: GuestRow) -> dict[str, str] | None:
+        """Return what a row says in plain; None if there is no key. Raises BrokenSealError."""
+        key = self._keys.find(row.guest_id)
+        return None if key is None else self._profile(row, key)
+
+    def kept_of(self, profile: Mapping[str, str]) -> dict[str, str]:
+        """Return what would be kept of a profile."""
+        fields = {"email", "name", *self._fields}
+        return {name: value for name, value in _kept_of(profile).items() if name in fields}
 
     def _keep(self, facts: GuestFacts) -> bool:
         pseudonym, seed = self._purposes.pseudonym(facts.guest_id), self._row(facts)
@@ -287,7 +297,7 @@ class GuestMemory:
 
     def email_print(self, email: str) -> str:
         """Return the fingerprint under which an e-mail is found, however it is written."""
-        return self._purposes.fingerprint("email", self._tenant, email.strip().casefold())
+        return self._purposes.fingerprint("email", self._tenant, normal_email(email))
 
     def _print(self, purpose: str, value: str | None) -> str | None:
         return self._purposes.fingerprint(purpose, self._tenant, value) if value else None

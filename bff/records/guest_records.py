@@ -10,6 +10,8 @@ from bff.records.deletion_calls import DeletionCalls
 from bff.records.erasure import Erasure, ErasureRounds
 from bff.records.guest_keys import GuestKeys
 from bff.records.guest_memory import GuestMemory
+from bff.records.guest_search import GuestSearch
+from bff.records.purpose_keys import PurposeKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +25,16 @@ class GuestRecords:
     live: LiveGuests
     memory: GuestMemory
     imports: Imports
+    purposes: PurposeKeys
     erasure: Erasure
     rounds: ErasureRounds
     deletion_calls: DeletionCalls | None = None
     close: Callable[[], None]
 
     def of_email(self, email: str) -> list[str]:
-        """Return the ids of the guests with this e-mail. Raises RecordsDownError."""
-        print_ = self.memory.email_print(email)
-        return [row.guest_id for row in self.rows.of_email(self.tenant, print_)]
+        """Return the ids of the guests with this e-mail, of every tenant. Raises RecordsDownError.
+
+        Some may only have said so: `guest_search` tells which.
+        """
+        search = GuestSearch(rows=self.rows, memory=self.memory, purposes=self.purposes)
+        return [found.guest_id for found in search.by_email(email)]

@@ -56,10 +56,12 @@ class Retention:
         while found := self._guests.rows.unused_since(before, limit=BATCH):
             for guest_id in found:
                 # Somebody who came back since the list was made is spared.
-                erased = self._guests.erasure.ask(guest_id, asker, seen_before=before)
+                erased = self._guests.erasure.ask(guest_id, asker, seen_before=before, scrub=False)
                 done += erased is not Erased.SPARED
                 progress(done)
         sources = self._keeper.prune_sources(micros(before))
+        # Once for all of them; the addresses lay in the same file.
+        self._guests.erasure.scrub()
         pruned = Pruned(guests=done, sources=sources)
         self._note(before, actor, pruned)
         return pruned

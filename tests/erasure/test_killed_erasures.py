@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from command_rig import bare, brand_site, serving
 from erasure_job import STEPS
-from erasure_rig import ASKER, ErasureRig, erasure_rig
+from erasure_rig import ASKER, ErasureRig, erasure_rig, stored_key
 from postgres_server import PostgresServer
 from records_rig import database
 
 from bff.adapters.system import SystemClock
 from bff.guests.guest_binding import SessionUnknownError
 from bff.records.erasure import Erased
+from bff.records.scrubbing import OWED
 
 LIMIT_S = 60
 ROOT = Path(__file__).parent.parent.parent
@@ -50,6 +51,12 @@ def dies_and_is_finished(tmp_path: Path, records_url: str, who: str, deed: str, 
     with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
         rig.remember()
         session = rig.bind()
+        row = rig.guests.rows.find("guest-1")
+        assert row is not None
+        in_files = records_url.startswith("sqlite")
+        sealed = (row.name_sealed, row.email_sealed, row.session_sealed) if in_files else ()
+        traces = [stored_key(tmp_path / "store-keys.sqlite3"), *filter(None, sealed)]
+        assert all(trace in disk(tmp_path) for trace in traces), "the check can see"
     killed_at(tmp_path, records_url, who, deed, when)
     with erasure_rig(tmp_path, records_url, clock=SystemClock()) as rig:
         was_asked = (who, deed, when) != ("erasures", "begin", "before")
@@ -62,6 +69,13 @@ def dies_and_is_finished(tmp_path: Path, records_url: str, who: str, deed: str, 
         with pytest.raises(SessionUnknownError):
             rig.bindings.resume(session.encrypted_session_id, browser_secret="b" * 43, person=None)
         assert rig.guests.erasure.resume_unfinished() == 0, "once is enough"
+        rig.guests.rounds.once()
+        assert rig.foundation.store.members(OWED) == [], "and the files are scrubbed"
+        assert not any(trace in disk(tmp_path) for trace in traces)
+
+
+def disk(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file())
 
 
 def is_gone(rig: ErasureRig) -> None:

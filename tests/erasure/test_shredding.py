@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from erasure_rig import ASKER, ErasureRig, erasure_rig
+from erasure_rig import ASKER, ErasureRig, erasure_rig, stored_key
 from hand_clock import HandClock
 from postgres_server import PostgresServer
 from sqlalchemy import make_url, text
@@ -116,13 +116,6 @@ def test_neither_plain_nor_sealed_is_anything_of_the_guest_left_in_the_files(
             assert found_in(tmp_path, trace) == [], "gone from the files while they are open"
         if reader is not None:
             reader.close()
-
-
-def stored_key(file: Path) -> bytes:
-    with sqlite3.connect(file) as connection:
-        (found,) = connection.execute("SELECT value FROM entries WHERE name = 'guest-key:guest-1'")
-    connection.close()
-    return bytes(found[0])
 
 
 def found_in(folder: Path, trace: bytes) -> list[str]:

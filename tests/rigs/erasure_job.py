@@ -12,10 +12,12 @@ from bff.adapters.system import SystemClock
 
 STEPS: Final = (
     ("erasures", "begin"),
+    ("scrubs", "owe"),
     ("keys", "destroy"),
     ("sessions", "end_all"),
     ("erasures", "finish"),
     ("erasures", "scrub"),
+    ("scrubs", "pay"),
 )
 """What an erasure calls, in its order: it is killed before each, and after each."""
 

@@ -1,5 +1,6 @@
 """Records as `serve` has them, on either database, with the keys in a file of their own."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from typing import Any, Final
 from bff_rig import environment
 from hand_clock import HandClock
 
-from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemEntropy
 from bff.crypto.keyring import KeyRing
 from bff.guests.guest_binding import BoundSession, GuestBindings, session_id_ring
@@ -23,6 +23,7 @@ from bff.records.guest_memory import GuestFacts
 from bff.records.guest_records import GuestRecords
 from bff.records.record_house import Records
 from bff.settings import Settings
+from bff.wiring import open_store
 
 DEVICE: Final = "device-of-amira"
 BROWSER: Final = "b" * 43
@@ -104,7 +105,7 @@ def erasure_rig(
     """Build it all; a second one on the same folder and URL is the next start of the service."""
     turned, entropy = clock or HandClock(), SystemEntropy()
     settings = Settings.read(variables_for(folder, records_url, **changes))
-    store = SqliteStore(settings.store_path, turned, entropy)
+    store = open_store(settings, clock=turned, entropy=entropy)
     ring = KeyRing(
         store,
         "at-rest",
@@ -137,3 +138,11 @@ def erasure_rig(
     finally:
         records.close()
         store.close()
+
+
+def stored_key(file: Path) -> bytes:
+    """Return the key of guest-1 as it lies, sealed, in the file of the keys."""
+    with sqlite3.connect(file) as connection:
+        (found,) = connection.execute("SELECT value FROM entries WHERE name = 'guest-key:guest-1'")
+    connection.close()
+    return bytes(found[0])
