@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -16,6 +17,8 @@ from sqlalchemy import (
     Table,
     Text,
 )
+
+from bff.migrations.audit_rules import LAST_SEQ
 
 metadata: Final = MetaData()
 
@@ -61,8 +64,12 @@ audit_events: Final = Table(
     Column("hash", LargeBinary, nullable=False),
     Index("audit_events_by_time", "at"),
     Index("audit_events_by_guest", "guest", "seq"),
+    CheckConstraint(f"seq <= {LAST_SEQ}", name="audit_events_seq_range"),
 )
-"""Never changed: triggers refuse it. `hash` covers every column before it and `previous`."""
+"""Only what follows is added, and nothing is changed: triggers see to it (`audit_rules`).
+
+`hash` covers every column before it and `previous`.
+"""
 
 audit_sources: Final = Table(
     "audit_sources",
@@ -79,9 +86,20 @@ audit_heads: Final = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
     Column("signed_at", BigInteger, nullable=False),
-    Column("key_id", Text, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
+    # A forged one must not keep the genuine one of the same event out.
+    Column("key_id", Text, primary_key=True),
+    Column("signature", LargeBinary, primary_key=True),
+    CheckConstraint(f"seq <= {LAST_SEQ}", name="audit_heads_seq_range"),
 )
+
+audit_strays: Final = Table(
+    "audit_strays",
+    metadata,
+    Column("origin", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+)
+"""Rows that somebody put into the log to end it; `db upgrade` set them aside, as JSON."""
 
 erasures: Final = Table(
     "erasures",
