@@ -1,5 +1,6 @@
 """The guest records put together: their adapters are known here and in `wiring` only."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from bff.adapters.head_copies import copies_file, head_copies
@@ -9,7 +10,9 @@ from bff.background.runner import BackgroundRunner
 from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
 from bff.records import audit_writing, guest_memory
+from bff.records.audit_events import SYSTEM, Action, Actor, AuditEvent, Detail, Outcome
 from bff.records.audit_heads import HeadKeys, HeadSigner
+from bff.records.audit_reading import EVENT_ID_BYTES
 from bff.records.audit_writing import OutboxTrail, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
@@ -32,10 +35,10 @@ def build_records(
         return None
     keys = PurposeKeys(decoded_key(settings.pairwise_salt))
     keeper = SqlAudit(database, clock=foundation.clock, entropy=foundation.entropy)
-    head_keys = HeadKeys(foundation)
-    signer = _signer(settings, foundation, keeper, head_keys)
+    head_keys = HeadKeys(foundation, log_id=database.name)
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
+    signer = _signer(settings, foundation, keeper, head_keys, trail)
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
     guests = guest_records(
         settings,
@@ -80,8 +83,25 @@ def build_records(
 
 
 def _signer(
-    settings: Settings, foundation: Foundation, keeper: SqlAudit, keys: HeadKeys
+    settings: Settings,
+    foundation: Foundation,
+    keeper: SqlAudit,
+    keys: HeadKeys,
+    trail: OutboxTrail,
 ) -> HeadSigner:
+    def note(
+        action: Action, outcome: Outcome, details: Mapping[str, Detail], *, actor: Actor = SYSTEM
+    ) -> None:
+        event = AuditEvent(
+            event_id=foundation.entropy.token(EVENT_ID_BYTES),
+            at=foundation.clock.now(),
+            action=action,
+            outcome=outcome,
+            actor=actor,
+            details=details,
+        )
+        trail.note(event)
+
     return HeadSigner(
         keeper,
         keys,
@@ -89,6 +109,7 @@ def _signer(
         age=settings.audit_head_age,
         copies=head_copies(settings.audit_heads),
         store=foundation.store,
+        note=note,
     )
 
 

@@ -177,6 +177,7 @@ def build(
         records.guests.erasure.also_tell(TokensOfPeople(book, held, records))
     if records is not None:
         records.rounds.also(_key_watch(records, foundation, ring, signing_keys, guest_ring).once)
+        records.rounds.also(records.signer.introduce_in_turn)
 
     passthrough = build_passthrough(
         settings, foundation, book=book, vault=vault, transactions=transactions, watch=watch

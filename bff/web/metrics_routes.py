@@ -52,6 +52,8 @@ class _Figures(Collector):
         if records is not None:
             waiting = records.outbox.length
             yield _gauge("outbox_letters", "What waits for the database of the records.", waiting)
+            refused = records.signer.refuses is not None
+            yield _gauge("audit_signing_refused", "The audit log is not what was signed.", refused)
             for name, value in records.database.figures().items():
                 yield _gauge(f"records_pool_{name}", "Connections to the records.", value)
 
