@@ -7,12 +7,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import InternalError, ProgrammingError
 
 from bff.adapters.sql_engine import SqlRecords
 from bff.adapters.sql_tables import audit_events, audit_heads, audit_sources
 from bff.crypto.trail_chain import BEGINNING, SALT_BYTES, Column, link, source_digest
-from bff.errors import RecordsDownError
 from bff.ports import Clock, Entropy
 from bff.trail_ports import Place, SignedHead, TrailEntry, TrailQuery, TrailRow, micros
 
@@ -39,11 +37,7 @@ class SqlAudit:
         Whatever the database refuses is a reason to wait: a table that is not there yet, a right
         that is missing. An event is never thrown away because of it.
         """
-        try:
-            return self._records.write(lambda connection: self.append_on(connection, entries))
-        except (ProgrammingError, InternalError) as error:
-            cause = type(error.orig).__name__
-            raise RecordsDownError(f"the trail takes no event: {cause}") from error
+        return self._records.insist(lambda connection: self.append_on(connection, entries))
 
     def newest(self) -> TrailRow | None:
         """Return the last event."""

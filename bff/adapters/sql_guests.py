@@ -66,13 +66,13 @@ class SqlGuests:
                     connection.execute(update(guests).where(here).values(**change))
             return True
 
-        return self._records.write(write)
+        return self._records.insist(write)
 
     def end_session(self, guest_id: str) -> None:
         """Forget how to continue a guest's conversation: it is over."""
         here = guests.c.guest_id == guest_id
         over = update(guests).where(here).values(session_sealed=None)
-        self._records.write(lambda connection: connection.execute(over))
+        self._records.insist(lambda connection: connection.execute(over))
 
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""

@@ -9,7 +9,7 @@ from bff.adapters.sql_engine import SqlRecords
 from bff.errors import SettingsError
 
 GROWS_ONLY: Final = ("audit_events", "audit_heads")
-CHANGES: Final = ("guests", "erasures", "imports", "audit_sources")
+CHANGES: Final = ("guests", "erasures", "imports", "audit_sources", "outbox_marks")
 READ: Final = ("alembic_version",)
 
 

@@ -12,12 +12,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from bff.crypto.sealed_value import SealingKey
-from bff.errors import BrokenSealError
+from bff.errors import BffError, BrokenSealError
 from bff.ports import Clock, Entropy
 from bff.record_ports import GuestRow, GuestRows
-from bff.records.guest_keys import GuestKeys
+from bff.records.guest_keys import GuestErasedError, GuestKeys
+from bff.records.guest_waiting import WaitingFacts
 from bff.records.outbox import Letter, Outbox
+from bff.records.outbox_events import MALFORMED, UNKNOWN_KIND, UndeliverableError
 from bff.records.purpose_keys import PurposeKeys
 
 log = logging.getLogger(__name__)
@@ -40,6 +44,9 @@ class GuestFacts:
     genesys_token: str | None = field(default=None, repr=False)
     profile: Mapping[str, str] = field(default_factory=dict, repr=False)
     ended: bool = False
+
+
+_FACTS: Final = TypeAdapter(GuestFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +90,35 @@ class GuestMemory:
         self._fields = frozenset(fields)
         self._clock = clock
         self._entropy = entropy
+        self._waiting = WaitingFacts(keys, entropy=entropy)
 
     def remember(self, facts: GuestFacts) -> None:
-        """Keep what is known, behind everybody's back. Raises StoreDownError, OutboxFullError."""
-        body = {**asdict(facts), "at": facts.at.isoformat(), "profile": dict(facts.profile)}
-        self._outbox.put(Letter(desk=DESK, body=json.dumps(body)))
+        """Keep what is known, in the background. Raises StoreDownError, OutboxFullError.
 
-    def deliver(self, body: str) -> None:
-        """Take a letter of the outbox. Raises RecordsDownError, StoreDownError."""
-        values = json.loads(body)
-        self.write(GuestFacts(**{**values, "at": datetime.fromisoformat(values["at"])}))
+        It waits encrypted under the guest's own key: a guest who is erased is so there as well.
+        """
+        pseudonym = self._purposes.pseudonym(facts.guest_id)
+        values = {
+            **asdict(facts),
+            "at": facts.at.isoformat(),
+            "profile": self._kept_profile(facts.profile),
+        }
+        try:
+            body = self._waiting.encoded(facts.guest_id, values)
+            self._outbox.put(Letter(desk=DESK, body=body, guest=pseudonym))
+        except GuestErasedError:
+            log.info("guest %s has been erased, and is not remembered", pseudonym[:8])
+        except BffError:
+            self._outbox.tally.lost[DESK] += 1
+            raise
+
+    def deliver(self, body: str) -> bool:
+        """Take an event of the outbox; False if the guest has been erased.
+
+        Raises RecordsDownError, StoreDownError, UndeliverableError.
+        """
+        values = self._waiting.decoded(body)
+        return values is not None and self.write(_facts(values))
 
     def write(self, facts: GuestFacts) -> bool:
         """Write what is known now; False if this guest has been erased."""
@@ -107,7 +133,10 @@ class GuestMemory:
             # Asked before a key is made: an erased guest never gets another one.
             if not self._rows.keep(seed, pseudonym=pseudonym):
                 return False
-            key = self._keys.find_or_make(facts.guest_id)
+            try:
+                key = self._keys.find_or_make(facts.guest_id)
+            except GuestErasedError:
+                return False
         kept = self._rows.keep(self._sealed(seed, facts, key), pseudonym=pseudonym)
         if not kept:
             # Erased in between: the key that was made may have come after the one destroyed.
@@ -175,6 +204,11 @@ class GuestMemory:
     def _print(self, purpose: str, value: str | None) -> str | None:
         return self._purposes.fingerprint(purpose, self._tenant, value) if value else None
 
+    def _kept_profile(self, profile: Mapping[str, str]) -> dict[str, str]:
+        """Return of a form what is kept of it: nothing else waits anywhere."""
+        kept = {"email", "name"} | self._fields
+        return {name: value for name, value in profile.items() if name in kept and _kept(value)}
+
     def _sealed(self, seed: GuestRow, facts: GuestFacts, key: SealingKey) -> GuestRow:
         profile = {name: value for name, value in facts.profile.items() if _kept(value)}
         further = {name: value for name, value in profile.items() if name in self._fields}
@@ -208,6 +242,16 @@ class GuestMemory:
         if row.fields_sealed is not None:
             profile |= json.loads(key.open(row.fields_sealed, context=_context("fields", row)))
         return profile
+
+
+def _facts(values: Mapping[str, Any]) -> GuestFacts:
+    """Return facts as they were encoded. Raises UndeliverableError."""
+    if set(values) - set(GuestFacts.__dataclass_fields__):
+        raise UndeliverableError(UNKNOWN_KIND)
+    try:
+        return _FACTS.validate_python(dict(values))
+    except ValidationError as error:
+        raise UndeliverableError(MALFORMED) from error
 
 
 def _proven(row: GuestRow, *, browser: str | None, person: str | None) -> bool:
