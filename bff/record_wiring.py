@@ -50,7 +50,7 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
     rounds.also(guests.rounds.once)
     sources = SourceSealing(guests.keys, entropy=foundation.entropy)
     trail.sources = sources
-    desks: "dict[str, Desk]" = {
+    desks: dict[str, Desk] = {
         audit_writing.DESK: TrailDesk(keeper, written=signer.written, sources=sources).deliver,
         guest_memory.DESK: guests.memory.deliver,
     }

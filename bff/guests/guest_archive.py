@@ -33,6 +33,9 @@ class GuestArchive(Protocol):
     def recall(self, caller: Caller) -> ReturningGuest | None:
         """Return the guest that the caller has proved to be, or None for whatever reason."""
 
+    def admit_newcomer(self, caller: Caller) -> None:
+        """Raise a BffError with `retry_after` while no more new guests can be remembered."""
+
     def opened(self, guest_id: str, caller: Caller, *, genesys_token: str, resumed: bool) -> None:
         """A session was opened."""
 
@@ -53,6 +56,9 @@ class NoArchive:
         """Know nobody."""
         del caller
         return None
+
+    def admit_newcomer(self, caller: Caller) -> None:
+        """Admit everybody."""
 
     def opened(self, guest_id: str, caller: Caller, *, genesys_token: str, resumed: bool) -> None:
         """Forget it."""

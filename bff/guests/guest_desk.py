@@ -110,6 +110,8 @@ class GuestDesk:
             self.limits.admit_session(address=task.address, device=task.browser_secret)
             guest = self.archive.recall(caller)
             resumed = guest is not None
+            if not resumed:
+                self.archive.admit_newcomer(caller)
             bound = self._bound(guest or self._new(), task, caller)
             profile = {} if guest is None else guest.profile
             self.archive.opened(

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from bff.errors import BffError
@@ -11,10 +12,12 @@ from bff.guests.guest_archive import Caller, ReturningGuest
 from bff.ports import Clock, Entropy
 from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent, AuditTrail, Outcome
 from bff.records.guest_memory import GuestFacts, GuestMemory, Recall
+from bff.records.outbox import OutboxFullError
 
 log = logging.getLogger(__name__)
 
 EVENT_ID_BYTES: Final = 16
+CROWDED: Final = timedelta(seconds=30)
 _GUEST: Final = Actor(kind=ActorKind.GUEST)
 
 
@@ -45,6 +48,14 @@ class Archive:
         if came is not Recall.UNKNOWN:
             self._note(Action.GUEST_REFUSED, caller=caller, outcome=Outcome.REFUSED, why=came.value)
         return None
+
+    def admit_newcomer(self, caller: Caller) -> None:
+        """Raise OutboxFullError while so much waits that nothing new should be begun.
+
+        A signed-in person is admitted as long as there is any room.
+        """
+        if caller.person is None and self.memory.is_crowded:
+            raise OutboxFullError("the outbox is crowded: no new guests", retry_after=CROWDED)
 
     def opened(self, guest_id: str, caller: Caller, *, genesys_token: str, resumed: bool) -> None:
         """A session was opened."""

@@ -21,12 +21,12 @@ from bff.record_ports import GuestRow, GuestRows
 from bff.records.guest_keys import GuestErasedError, GuestKeys
 from bff.records.guest_waiting import WaitingFacts
 from bff.records.outbox import Letter, Outbox
-from bff.records.outbox_events import MALFORMED, UNKNOWN_KIND, UndeliverableError
+from bff.records.outbox_events import AUDIT, GUEST, MALFORMED, UNKNOWN_KIND, UndeliverableError
 from bff.records.purpose_keys import PurposeKeys
 
 log = logging.getLogger(__name__)
 
-DESK: Final = "guest"
+DESK: Final = GUEST
 CANDIDATES: Final = 20
 MAX_VALUE_CHARS: Final = 256
 MAX_EMAIL_CHARS: Final = 254  # RFC 5321 section 4.5.3.1.3, less the angle brackets
@@ -111,6 +111,11 @@ class GuestMemory:
         except BffError:
             self._outbox.tally.lost[DESK] += 1
             raise
+
+    @property
+    def is_crowded(self) -> bool:
+        """Say whether so much waits for the database that what fills the outbox should slow."""
+        return self._outbox.is_crowded(GUEST, AUDIT)
 
     def deliver(self, body: str) -> bool:
         """Take an event of the outbox; False if the guest has been erased.

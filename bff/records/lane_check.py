@@ -106,9 +106,9 @@ class LaneCheck:
             self._finish(lane, cursor.mark, cursor, deliver, why=WENT_BACK)
             lane.begin_anew(tip, tip_version)
             return None
-        if gone:
-            self._begin_at(lane, cursor)
-        else:
+        if gone and not self._begin_at(lane, cursor):
+            return None
+        if not gone:
             self._tell_of_mark(lane, held, cursor.mark)
         return tip, cursor
 
@@ -123,7 +123,7 @@ class LaneCheck:
     ) -> None:
         """Tell if the mark in the store is not as far as it was."""
         number = 0 if held is None else held[0].number
-        if number < mark.number:
+        if number < mark.number and lane.mark() == held:
             span = Span(
                 why=MARK_WENT_BACK,
                 generation=mark.generation,
@@ -224,19 +224,21 @@ class LaneCheck:
                 last = number
         return last
 
-    def _begin_at(self, lane: OutboxLane, cursor: Cursor) -> None:
-        """Go on in the generation that is there now. The database first: then it is told once."""
+    def _begin_at(self, lane: OutboxLane, cursor: Cursor) -> bool:
+        """Go on in the generation that is there now; False if somebody else does.
+
+        The database first: so it is told once.
+        """
         mark = cursor.mark
         if self._marks is not None:
             self._marks.keep(lane.name, mark)
             self._kept[lane.name] = mark
         version = lane.advance(mark, cursor.version)
         if version is None:
-            # Somebody else did the same: the next round sees it.
-            held = lane.mark()
-            version = None if held is None else held[1]
+            return False
         cursor.version = version
         lane.forget_others(mark)
+        return True
 
 
 def _furthest(marks: Iterable[OutboxMark], generation: str) -> OutboxMark:

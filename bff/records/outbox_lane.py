@@ -167,7 +167,8 @@ class OutboxLane:
             if not self._store.add(self._mark_key, sealed, ttl=KEEP):
                 return None
             entry = self._store.get(self._mark_key)
-            newer = None if entry is None else entry.version
+            # Whoever wrote over it in between goes on from there.
+            newer = entry.version if entry is not None and entry.value == sealed else None
         else:
             newer = self._store.replace(self._mark_key, sealed, version=version, ttl=KEEP)
         if newer is not None:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from bff.errors import MetricsOffError, WatcherUnknownError
 from bff.web.doorway import Services, services
 from bff.web.guest_socket import EXTENSION, GuestLines
+from bff.web.outbox_metrics import outbox_metrics
 
 bp = Blueprint("metrics", __name__)
 
@@ -40,7 +41,7 @@ class _Figures(Collector):
         self._here = here
         self._lines = lines if isinstance(lines, GuestLines) else None
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """Yield a gauge for each figure that there is here."""
         if self._lines is not None:
             yield _gauge("guest_connections", "Guest sockets of this process.", self._lines.count)
@@ -50,6 +51,7 @@ class _Figures(Collector):
         if records is not None:
             waiting = records.outbox.length
             yield _gauge("outbox_letters", "What waits for the database of the records.", waiting)
+            yield from outbox_metrics(records.outbox)
             for name, value in records.database.figures().items():
                 yield _gauge(f"records_pool_{name}", "Connections to the records.", value)
 
