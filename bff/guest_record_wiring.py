@@ -58,7 +58,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         keep_for=KEEP_RING_KEYS,
     )
     of_keys = replace(foundation, store=key_store, sealer=ring)
-    keys = GuestKeys(of_keys, ring=ring, scrub=_quickly(files))
+    keys = GuestKeys(of_keys, ring=ring, scrub=_quickly(files), alias=purposes.pseudonym)
     rows, live = SqlGuests(database), LiveGuests(foundation)
     tenant = settings.genesys_deployment_id or NO_TENANT
     memory = GuestMemory(

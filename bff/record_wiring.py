@@ -1,11 +1,12 @@
 """The guest records put together: their adapters are known here and in `wiring` only."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bff.adapters.head_copies import copies_file, head_copies
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import RecordsPlace, SqlRecords
+from bff.adapters.sql_outbox import SqlOutboxMarks
 from bff.background.runner import BackgroundRunner
 from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
@@ -13,12 +14,15 @@ from bff.records import audit_writing, guest_memory
 from bff.records.audit_events import SYSTEM, Action, Actor, AuditEvent, Detail, Outcome
 from bff.records.audit_heads import HeadKeys, HeadSigner
 from bff.records.audit_reading import EVENT_ID_BYTES
-from bff.records.audit_writing import OutboxTrail, TrailDesk
+from bff.records.audit_writing import OutboxTrail, SourceSealing, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.record_house import Records, TrailRounds
 from bff.setting_checks import decoded_key
 from bff.settings import Settings
+
+if TYPE_CHECKING:
+    from bff.records.outbox_delivery import Desk
 
 RECORDS_FILE: Final = "-records"
 
@@ -50,11 +54,16 @@ def build_records(
         purposes=keys,
     )
     rounds.also(guests.rounds.once)
-    desks = {
-        audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,
+    sources = SourceSealing(guests.keys, entropy=foundation.entropy)
+    trail.sources = sources
+    desks: dict[str, Desk] = {
+        audit_writing.DESK: TrailDesk(keeper, written=signer.written, sources=sources).deliver,
         guest_memory.DESK: guests.memory.deliver,
     }
-    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once, runner=runner)
+    marks = SqlOutboxMarks(database)
+    writer = OutboxWriter(
+        outbox, foundation, desks=desks, afterwards=rounds.once, marks=marks, runner=runner
+    )
     guests.erasure.deliver_first(writer.once)
 
     def close() -> None:

@@ -42,10 +42,7 @@ class SqlAudit:
         that is missing, a log that somebody has put an end to. An event is never thrown away
         because of it.
         """
-        try:
-            return self._records.write(lambda connection: self.append_on(connection, entries))
-        except DBAPIError as error:
-            raise RecordsDownError(f"the trail takes no event: {first_line(error)}") from error
+        return self._records.insist(lambda connection: self.append_on(connection, entries))
 
     def newest(self) -> TrailRow | None:
         """Return the last event."""

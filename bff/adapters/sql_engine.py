@@ -13,7 +13,13 @@ from typing import Any, Final, TypeVar, cast
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import QueuePool
 
 from bff.adapters import sql_migrations
@@ -67,6 +73,20 @@ class SqlRecords:
         On SQLite it is alone from its first statement on, so that what it read is still so.
         """
         return self._run(work, begin="BEGIN IMMEDIATE")
+
+    def insist(self, work: Callable[[Connection], Result]) -> Result:
+        """Do the same for what waits in the outbox: it must not be thrown away for any trouble.
+
+        Whatever is the matter with the database as a whole (no right, no table, no column, read
+        only, corrupt, full) is RecordsDownError: a reason to wait. What is left may be the
+        matter of what was to be written: a constraint, a value out of range.
+        """
+        try:
+            return self.write(work)
+        except (IntegrityError, DataError):
+            raise
+        except DBAPIError as error:
+            raise self._down(error) from error
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work`, which changes nothing, on one state of the database."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bff.adapters.sql_engine import SqlRecords
 
 GROWS_ONLY: Final = ("audit_events", "audit_heads")
-CHANGES: Final = ("guests", "erasures", "imports", "audit_sources")
+CHANGES: Final = ("guests", "erasures", "imports", "audit_sources", "outbox_marks")
 READ: Final = ("alembic_version", "audit_strays")
 _BOUNDED_CREATEROLE: Final = 160000
 """From this version on CREATEROLE gives no membership in a role that is not one's own."""

@@ -165,3 +165,13 @@ imports: Final = Table(
     Column("failed", Integer, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
+
+outbox_marks: Final = Table(
+    "outbox_marks",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("generation", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""How far each lane of the outbox is delivered."""

@@ -34,6 +34,9 @@ class Action(StrEnum):
     CHECKPOINT_BREAK = "checkpoint_break"
     RECORDS_PRUNED = "records_pruned"
     REPORT_READ = "report_read"
+    OUTBOX_GAP = "outbox_gap"
+    OUTBOX_RETRIED = "outbox_retried"
+    OUTBOX_DISCARDED = "outbox_discarded"
 
 
 class Outcome(StrEnum):

@@ -101,6 +101,9 @@ class Records:
             log.warning("records: %s: %s", found.what, found.fix)
 
     def settle(self) -> None:
-        """Deliver what waits, as a command does before it reads, or ends."""
+        """Deliver what waits, as a command does before it reads, or ends.
+
+        While another process delivers, it is waited for; what is left after that has to wait.
+        """
         self.trail.flush()
-        self.writer.once()
+        self.writer.settle()

@@ -14,6 +14,7 @@ from bff.background.jobs import JobHealth
 from bff.errors import MetricsOffError, WatcherUnknownError
 from bff.web.doorway import Services, services
 from bff.web.guest_socket import EXTENSION, GuestLines
+from bff.web.outbox_metrics import outbox_metrics
 
 bp = Blueprint("metrics", __name__)
 
@@ -54,6 +55,7 @@ class _Figures(Collector):
             yield _gauge("outbox_letters", "What waits for the database of the records.", waiting)
             refused = records.signer.refuses is not None
             yield _gauge("audit_signing_refused", "The audit log is not what was signed.", refused)
+            yield from outbox_metrics(records.outbox)
             for name, value in records.database.figures().items():
                 yield _gauge(f"records_pool_{name}", "Connections to the records.", value)
 
