@@ -336,4 +336,5 @@ def _desk(name: str, provider: ProviderSettings, *, clock: Clock, entropy: Entro
             prompt=provider.prompt, max_age=provider.max_age, acr_values=provider.acr_values
         ),
         claim_names=provider.claims,
+        assume_email_verified=provider.assume_email_verified,
     )
