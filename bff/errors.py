@@ -17,6 +17,7 @@ BffError
 ├── StepUpFailedError         the sign-in was older or weaker than what was asked for
 ├── IssuerMixUpError          the answer to a sign-in comes from another provider than asked
 ├── ProviderAnswerError       the provider's answer breaks OpenID Connect; nobody is signed in
+│   └── ClientRefusedError    the provider refuses this service, not the user; for the operator
 ├── IdentityProviderDownError the provider did not answer; the session is kept
 ├── TokensRefusedError        the provider refused the refresh token; the session has ended
 ├── LogoutTokenError          a back-channel logout token was refused
@@ -173,6 +174,13 @@ class ProviderAnswerError(BffError):
 
     code = "provider_answer_invalid"
     message = "The sign-in service gave an answer that we cannot trust. Nobody was signed in."
+
+
+class ClientRefusedError(ProviderAnswerError):
+    """The provider refuses this service: its secret, a scope, its registration. No user is."""
+
+    code = "provider_refuses_service"
+    message = "The sign-in service does not accept us at the moment. Please try again later."
 
 
 class IdentityProviderDownError(BffError):

@@ -23,6 +23,9 @@ OUR_PARAMETERS: Final = frozenset(
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
+OUR_CLAIMS: Final = ("email", "given_name", "family_name", "name")
+
+
 class ProviderSettings(BaseModel):
     """One identity provider that people sign in at."""
 
@@ -59,10 +62,13 @@ class ProviderSettings(BaseModel):
         description="accepted `typ` of its logout tokens; older providers send `JWT` or none",
     )
     claims: dict[str, str] = Field(
-        default_factory=lambda: {
-            name: name for name in ("email", "given_name", "family_name", "name")
-        },
-        description="our claim → the provider's claim",
+        default_factory=lambda: {name: name for name in OUR_CLAIMS},
+        description="our claim → the provider's claim; what is not named here keeps its own name",
+    )
+    assume_email_verified: bool = Field(
+        False,
+        description="take an e-mail for verified where the provider says nothing of it "
+        "(`email_verified` is absent)",
     )
     passthrough_client_id: str | None = Field(
         None,
@@ -96,6 +102,14 @@ class ProviderSettings(BaseModel):
         if taken := sorted(set(value) & OUR_PARAMETERS):
             raise ValueError(f"must not contain {', '.join(taken)}: each sign-in sets its own")
         return value
+
+    @field_validator("claims")
+    @classmethod
+    def _others_stay(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(set(value) - set(OUR_CLAIMS)):
+            known = ", ".join(OUR_CLAIMS)
+            raise ValueError(f"names {', '.join(unknown)}, which are none of ours ({known})")
+        return {**{name: name for name in OUR_CLAIMS}, **value}
 
     @field_validator("scopes", "passthrough_scopes")
     @classmethod

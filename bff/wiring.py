@@ -1,7 +1,7 @@
 """The only room that knows every adapter: settings in, services out."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -17,7 +17,8 @@ from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.flow_ports import NO_WATCH, FlowWatch
-from bff.guest_wiring import guest_house, held_tokens, session_ids
+from bff.guest_record_wiring import guest_key_ring
+from bff.guest_wiring import guest_house, held_tokens, id_ring, session_ids
 from bff.guests.guest_archive import GuestArchive, NoArchive
 from bff.guests.held_tokens import HeldTokens
 from bff.identity_settings import ProviderSettings
@@ -137,7 +138,6 @@ def build(
     entropy = entropy or SystemEntropy()
     store = open_store(settings, clock=clock, entropy=entropy)
     ring = open_ring(settings, store, clock=clock, entropy=entropy)
-    _refuse_wrong_master_key(ring)
     foundation = Foundation(store=store, sealer=ring, clock=clock, entropy=entropy)
     desks = {
         name: _desk(name, provider, clock=clock, entropy=entropy)
@@ -173,6 +173,10 @@ def build(
     broker = _broker(settings, foundation, Witness(book, vault), signing_keys, watch)
     held = held_tokens(settings, foundation, broker)
     guest_ring = session_ids(settings, foundation)
+    rings = open_rings(
+        settings, store, records.guests.ring if records else None, clock=clock, entropy=entropy
+    )
+    rekeyed = _under_master_key(rings)
     if records is not None and held is not None:
         records.guests.erasure.also_tell(TokensOfPeople(book, held, records))
     if records is not None:
@@ -230,6 +234,8 @@ def build(
         subjects=subjects,
         broker=broker,
         key_ring=ring,
+        rings=rings,
+        rekeyed=rekeyed,
         signing_keys=signing_keys,
         providers=providers,
         guests=guest_house(
@@ -259,13 +265,45 @@ def _archive(records: Records | None, foundation: Foundation) -> GuestArchive:
     )
 
 
-def _refuse_wrong_master_key(ring: KeyRing) -> None:
-    try:
-        ring.keys()
-    except BrokenSealError as error:
-        raise SettingsError(f"BFF_MASTER_KEY does not open this store: {error.detail}") from error
-    except StoreDownError:
-        log.warning("the store does not answer; starting all the same")
+def open_rings(
+    settings: Settings,
+    store: Store,
+    of_guests: KeyRing | None,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+) -> dict[str, KeyRing]:
+    """Return every ring that there can be, by what its keys are for.
+
+    Also those of parts that are switched off now: what they hold must outlive a change of the
+    master key.
+    """
+    return {
+        "seal": open_ring(settings, store, clock=clock, entropy=entropy),
+        "chat": id_ring(settings, store, clock=clock, entropy=entropy),
+        "guest": of_guests or guest_key_ring(settings, store, clock=clock, entropy=entropy),
+    }
+
+
+def _under_master_key(rings: Mapping[str, KeyRing]) -> tuple[str, ...]:
+    """Seal every ring under the current master key; return which were sealed anew.
+
+    Raises SettingsError for one that no configured key opens.
+    """
+    done = []
+    for use, ring in rings.items():
+        try:
+            if ring.rekey():
+                log.info("the %s keys are now encrypted under BFF_MASTER_KEY", use)
+                done.append(use)
+        except BrokenSealError as error:
+            raise SettingsError(
+                f"BFF_MASTER_KEY does not open this store: {error.detail}"
+            ) from error
+        except StoreDownError:
+            log.warning("the store does not answer; starting all the same")
+            break
+    return tuple(done)
 
 
 def _key_watch(
@@ -358,4 +396,5 @@ def _desk(name: str, provider: ProviderSettings, *, clock: Clock, entropy: Entro
             prompt=provider.prompt, max_age=provider.max_age, acr_values=provider.acr_values
         ),
         claim_names=provider.claims,
+        assume_email_verified=provider.assume_email_verified,
     )

@@ -12,13 +12,22 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
-from bff.adapters.provider_metadata import ProviderMetadata
-from bff.errors import LogoutTokenError, ProviderAnswerError, StepUpFailedError
+from bff.adapters.provider_metadata import REFETCH_PAUSE, ProviderMetadata
+from bff.errors import (
+    BffError,
+    IdentityProviderDownError,
+    LogoutTokenError,
+    ProviderAnswerError,
+    StepUpFailedError,
+)
 from bff.ports import Clock, Demands, LogoutNotice
 
 log = logging.getLogger(__name__)
 
-ALGORITHMS: Final = ("RS256", "ES256", "PS256", "EdDSA")
+ALGORITHMS: Final = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+)
 """Asymmetric only: with HS256 whoever knows our client secret could sign, `none` needs no key."""
 
 LEEWAY: Final = timedelta(seconds=30)
@@ -26,6 +35,7 @@ LOGOUT_TOKEN_MAX_AGE: Final = timedelta(minutes=5)
 LOGOUT_TYPE: Final = "logout+jwt"
 LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
+_ONCE: Final = {"Ed25519": "EdDSA"}
 _MAX_TOKEN_CHARS: Final = 16 * 1024
 _LAST_SECOND: Final = 253402300799
 """9999-12-31T23:59:59Z. Beyond it no calendar goes; milliseconds since 1970 lie far beyond it."""
@@ -37,6 +47,10 @@ class SignedToken:
 
     header: Mapping[str, Any]
     claims: dict[str, Any]
+
+
+class KeyUnknownError(ProviderAnswerError):
+    """It may be genuine: the key is unknown, and was not to be had just now."""
 
 
 class TokenVerifier:
@@ -69,8 +83,12 @@ class TokenVerifier:
         self._check_demands(claims, demands)
         return claims
 
-    def signed(self, raw: str) -> SignedToken:
-        """Check the signature and nothing else. Raises ProviderAnswerError."""
+    def signed(self, raw: str, *, by_stranger: bool = False) -> SignedToken:
+        """Check the signature and nothing else. Raises ProviderAnswerError.
+
+        What came `by_stranger` may be signed by anybody. Raises KeyUnknownError if it names a key
+        that we do not know, and cannot ask for now.
+        """
         if len(raw) > _MAX_TOKEN_CHARS:
             raise ProviderAnswerError("signed token is too long")
         try:
@@ -79,17 +97,21 @@ class TokenVerifier:
             raise ProviderAnswerError("not a signed token") from error
         if header.get("alg") not in ALGORITHMS:
             raise ProviderAnswerError(f"algorithm refused: {str(header.get('alg'))[:16]}")
-        payload = self._payload(raw, header, self._metadata.keys())
+        keys: KeySet | None = self._metadata.keys()
+        payload = self._payload(raw, header, keys)
         if payload is None:
-            keys = self._metadata.refetched_keys()
-            payload = None if keys is None else self._payload(raw, header, keys)
+            named = _is_named(keys, header)
+            keys = self._metadata.refetched_keys(by_stranger=by_stranger)
+            if keys is None and not named:
+                raise KeyUnknownError("signed with a key that we do not know yet")
+            payload = self._payload(raw, header, keys)
         if payload is None:
             raise ProviderAnswerError("signature does not verify")
         return SignedToken(header=header, claims=_object(payload))
 
-    def _payload(self, raw: str, header: Mapping[str, Any], keys: KeySet) -> bytes | None:
+    def _payload(self, raw: str, header: Mapping[str, Any], keys: KeySet | None) -> bytes | None:
         """Return the payload if one of the fitting keys signed it. `jku` and `jwk` are ignored."""
-        for key in _fitting(keys, header):
+        for key in () if keys is None else _fitting(keys, header):
             try:
                 return jws.deserialize_compact(raw, key, algorithms=list(ALGORITHMS)).payload
             except (JoseError, ValueError):
@@ -99,7 +121,8 @@ class TokenVerifier:
     def _check_claims(self, token: SignedToken, *, access_token: str, nonce: str | None) -> None:
         claims = CodeIDToken(
             token.claims,
-            dict(token.header),
+            # Authlib hashes for `EdDSA`, and does not know its newer name (RFC 9864).
+            {**token.header, "alg": _ONCE.get(token.header["alg"], token.header["alg"])},
             options={
                 # Authlib takes a foreign audience when `azp` is ours, unless both are essential.
                 "iss": {"essential": True, "value": self._metadata.issuer},
@@ -153,9 +176,16 @@ class TokenVerifier:
             raise StepUpFailedError("acr is missing or not among those asked for")
 
     def logout_token(self, raw: str) -> LogoutNotice:
-        """Check a logout token (OIDC Back-Channel Logout 2.6). Raises LogoutTokenError."""
+        """Check a logout token (OIDC Back-Channel Logout 2.6).
+
+        Raises LogoutTokenError, or IdentityProviderDownError if nobody can tell now: a key was
+        replaced, and strangers have used up the one look at the new ones.
+        """
         try:
-            token = self.signed(raw)
+            token = self.signed(raw, by_stranger=True)
+        except KeyUnknownError as error:
+            self._later_if_plausible(raw, error)
+            raise LogoutTokenError(error.detail) from error
         except ProviderAnswerError as error:
             raise LogoutTokenError(error.detail) from error
         problem = self._logout_problem(token)
@@ -168,6 +198,15 @@ class TokenVerifier:
             jti=claims["jti"],
             issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         )
+
+    def _later_if_plausible(self, raw: str, error: BffError) -> None:
+        """Have it sent again if nothing but its key is wrong, as far as we can see."""
+        unverified = jws.extract_compact(raw.encode())
+        unverified_token = SignedToken(
+            header=unverified.headers(), claims=_object(unverified.payload)
+        )
+        if self._logout_problem(unverified_token) is None:
+            raise IdentityProviderDownError(error.detail, retry_after=REFETCH_PAUSE) from error
 
     def _logout_problem(self, token: SignedToken) -> str | None:  # noqa: PLR0911 - one return a rule
         claims = token.claims
@@ -205,6 +244,11 @@ class TokenVerifier:
         if expires is None or expires < now - leeway:
             return "exp is missing or has passed"
         return None
+
+
+def _is_named(keys: KeySet | None, header: Mapping[str, Any]) -> bool:
+    """Say whether we know a key of that name: another signature under it is a forgery."""
+    return keys is not None and any(key.kid == header.get("kid") for key in keys.keys)
 
 
 def _fitting(keys: KeySet, header: Mapping[str, Any]) -> list[Key]:

@@ -58,6 +58,7 @@ class ProviderDesk:
     issuer: str
     demands: Demands
     claim_names: Mapping[str, str]
+    assume_email_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,7 +252,11 @@ class SignIn:
             provider=name,
             subject=subject,
             pairwise=self._subjects.subject(sector=SECTOR, issuer=desk.issuer, subject=subject),
-            claims=mapped_claims(identity.claims, desk.claim_names),
+            claims=mapped_claims(
+                identity.claims,
+                desk.claim_names,
+                unverified_email=desk.assume_email_verified,
+            ),
         )
 
     def _replaced(self, attempt: Attempt, session: BrowserSession) -> list[SessionKey]:

@@ -59,6 +59,8 @@ class Services:
     subjects: PairwiseSubjects
     broker: Broker
     key_ring: KeyRing
+    rings: Mapping[str, KeyRing] = field(default_factory=dict)
+    rekeyed: tuple[str, ...] = ()
     signing_keys: SigningKeys
     providers: Mapping[str, IdentityProvider]
     passthrough: Passthrough | None = None

@@ -31,6 +31,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.StepUpFailedError: 403,
     errors.IssuerMixUpError: 400,
     errors.ProviderAnswerError: 502,
+    errors.ClientRefusedError: 502,
     errors.IdentityProviderDownError: 503,
     errors.TokensRefusedError: 401,
     errors.LogoutTokenError: 400,
