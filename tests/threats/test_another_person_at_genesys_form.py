@@ -146,7 +146,7 @@ def refusing(
 def test_no_form_is_opened_in_genesys_name_that_does_not_bind(
     tmp_path: Path, hint: str, error: str
 ) -> None:
-    named = {"BFF_PROVIDERS__MAIN__PASSTHROUGH_HINT": hint}
+    named: dict[str, Any] = {"BFF_PROVIDERS__MAIN__PASSTHROUGH_HINT": hint}
     if hint == "id_token":
         named["BFF_PROVIDERS__MAIN__PASSTHROUGH_SCOPES"] = '["openid"]'
     with refusing(tmp_path, error, **named) as here:
