@@ -249,8 +249,11 @@ def _sends_to(uri: str, name: str, provider: ProviderSettings, clock: Clock) -> 
     )
     client = OpenIdClient(registration, clock=clock, entropy=SystemEntropy())
     asked = client.authorization_request(redirect_uri=uri, demands=Demands(prompt="none"))
+    http = http_session()
+    # To look at one; none is followed.
+    http.max_redirects = 1
     try:
-        answer = http_session().get(asked.url, allow_redirects=False)
+        answer = http.get(asked.url, allow_redirects=False)
     except requests.RequestException:
         return False
     return answer.headers.get("Location", "").startswith((f"{uri}?", f"{uri}#"))

@@ -221,8 +221,8 @@ class ServiceSettings(BaseSettings):
     def _redirect_is_safe(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
             check_for_broker(value, codes=info.data.get("codes"), what="redirect URI of our codes")
+            checked_origin("/".join(value.split("/", 3)[:3]))
             parts = urlsplit(value)
-            checked_origin(f"{parts.scheme}://{parts.netloc}")
             if parts.fragment or not parts.path.startswith("/"):
                 raise ValueError("is no redirect URI: it has a path, and no fragment (RFC 6749)")
         return value
