@@ -39,7 +39,7 @@ class ProviderSettings(BaseModel):
         default_factory=dict, description="further parameters of the authorization request"
     )
     prompt: Literal["none", "login", "select_account", "consent"] | None = Field(
-        None, description="`prompt` of each sign-in"
+        None, description="`prompt` of each sign-in; what a page asks for counts only without it"
     )
     max_age: Duration | None = Field(
         None,
