@@ -1,9 +1,10 @@
 """How a sign-in becomes a session: written, looked at once more, and only then somebody's."""
 
-import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
+from bff.crypto.sealed_drawer import Drawer
 from bff.errors import BffError, SignInDeniedError
 from bff.ports import Foundation, TokenSet
 from bff.signin.logout_marks import LogoutMarks
@@ -11,7 +12,17 @@ from bff.signin.records import BrowserSession, EndedBy, SessionKey, SessionToken
 from bff.signin.session_book import SessionBook, SignedIn
 from bff.signin.token_vault import TokenVault
 
-log = logging.getLogger(__name__)
+PLACE_LIFE: Final = timedelta(minutes=30)
+"""Longer than a sign-in that started before the last one ended can still be on its way."""
+
+TRIES: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserPlace:
+    """Which session a browser was given last."""
+
+    session: SessionKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +41,19 @@ class SessionBeginner:
     """
 
     def __init__(self, foundation: Foundation, *, book: SessionBook, vault: TokenVault) -> None:
+        self._places = Drawer("browser-session", BrowserPlace, foundation)
         self._book = book
         self._vault = vault
         self._ends: Final = vault.ends
         self._marks = LogoutMarks(foundation)
 
-    def begin(self, signed_in: SignedIn, tokens: TokenSet, *, previous: SessionKey | None) -> Begun:
-        """Begin a session, and end the one that this browser had before.
+    def begin(
+        self, signed_in: SignedIn, tokens: TokenSet, *, browser: str, previous: SessionKey | None
+    ) -> Begun:
+        """Begin a session, and end what this browser had before.
 
-        Raises SignInDeniedError if the provider has ended this sign-in meanwhile, and
+        `browser` names the browser that signs in; `previous` is the session that it had when it
+        started. Raises SignInDeniedError if the provider has ended this sign-in meanwhile, and
         StoreDownError. Nothing is left of the new session then, and its tokens are revoked.
         """
         token = self._book.new_token()
@@ -48,6 +63,7 @@ class SessionBeginner:
             self._book.open(session)
             self._refuse_if_over(session)
             self._end_previous(previous, session)
+            self._take_the_place(browser, session)
         except BffError:
             self._ends.undo(session, tokens)
             raise
@@ -56,6 +72,22 @@ class SessionBeginner:
     def _refuse_if_over(self, session: BrowserSession) -> None:
         if self._marks.hit(session) or self._book.look_up(session.key) is None:
             raise SignInDeniedError("the provider has ended this sign-in meanwhile")
+
+    def _take_the_place(self, browser: str, session: BrowserSession) -> None:
+        """End what began in this browser since this sign-in started: its tabs share one cookie."""
+        place = BrowserPlace(session=session.key)
+        for _ in range(TRIES):
+            held = self._places.get(browser)
+            if held is None:
+                if self._places.add(browser, place, ttl=PLACE_LIFE):
+                    return
+                continue
+            self._end_previous(held.record.session, session)
+            version = held.version
+            if self._places.replace(browser, place, version=version, ttl=PLACE_LIFE) is not None:
+                return
+        # It does not open, or a crowd of tabs is at it: theirs ends by itself.
+        self._places.put(browser, place, ttl=PLACE_LIFE)
 
     def _end_previous(self, previous: SessionKey | None, session: BrowserSession) -> None:
         """End what this browser had before: another person's pages are signed out, ours go on."""

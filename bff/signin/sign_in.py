@@ -198,7 +198,9 @@ class SignIn:
         )
         person = self._person(name, desk, identity)
         signed_in = replace(_signed_in(person, identity), issued_at=_issued_at(identity))
-        begun = self._beginner.begin(signed_in, identity.tokens, previous=attempt.previous)
+        begun = self._beginner.begin(
+            signed_in, identity.tokens, browser=attempt.browser, previous=attempt.previous
+        )
         return Established(token=begun.token, session=begun.session)
 
     def _from_transaction(self, wish: Wish, browser: str) -> Wish:
