@@ -211,12 +211,14 @@ class EndingRig:
     def leftovers(self, signed: Signed) -> dict[str, object]:
         """Return what is still there of a session, by where it is; empty is what we want."""
         store, key = self.store.real, signed.key
+        job = self.process(store).ends.ended(key)
         found = {
             "session": store.get(f"session:{key}"),
             "vault": store.get(f"vault:{key}"),
             "held": store.get(f"held-tokens:{key}"),
             "listed": key in store.members("sessions"),
             "unfinished": key in store.members(ENDS),
+            "data in the job": job is not None and (job.session or job.tokens),
             "revocation": store.members(REVOCATIONS),
             "line": store.members("held-revocations"),
             "alive at the provider": signed.tokens.refresh_token not in self.provider.revoked,

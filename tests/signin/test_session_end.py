@@ -157,6 +157,27 @@ def test_a_process_that_dies_at_any_call_leaves_a_whole_session_or_none(
         assert ending.leftovers(signed) == {}, at
 
 
+@pytest.mark.parametrize("how", ["user", "operator", "provider", "another"])
+def test_first_nobody_can_use_it_and_then_it_is_taken_apart(ending: EndingRig, how: str) -> None:
+    """At no moment is there a session without its tokens, or a provider told of one that lives."""
+    process, looking = ending.process(), ending.process(ending.store.real)
+    signed = ending.sign_in(process)
+    seen: list[tuple[bool, bool, bool]] = []
+
+    def look(_number: int, _name: str) -> None:
+        entry = looking.vault._drawer.get(signed.key)
+        usable = entry is not None and not entry.record.closed
+        told = signed.tokens.refresh_token in ending.provider.revoked
+        seen.append((looking.book.find(signed.token) is not None, usable, told))
+
+    ending.store.after = look
+    EVERY_END[how](ending, process, signed)
+
+    assert (seen[0], seen[-1][:2]) == ((True, True, False), (False, False))
+    assert not {(True, False, False), (True, True, True), (True, False, True)} & set(seen)
+    assert (False, True, True) not in seen
+
+
 def test_whoever_may_not_publish_can_sign_out_all_the_same(ending: EndingRig) -> None:
     """A Redis user without rights on channels: pages are not told, everything else is done."""
     process = ending.process()

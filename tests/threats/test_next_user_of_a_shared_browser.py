@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from bff_rig import SESSION, BffRig, Browser
+from bff_rig import BROWSER, SESSION, BffRig, Browser
 from security_model import Asset, Attacker, threat
 
 from bff.errors import CodeRefusedError, TokensRefusedError
@@ -24,13 +24,19 @@ def tokens_of(bff: BffRig, browser: Browser) -> tuple[BrowserSession, TokenSet]:
     "new sign-in",
     noticed="`session_revoked` by `other_user` in the audit log",
 )
+@pytest.mark.parametrize("remembered", [True, False])
 @pytest.mark.parametrize("person", ["zoe", "amira"])
-def test_the_earlier_refresh_token_is_dead_at_the_provider(bff: BffRig, person: str) -> None:
+def test_the_earlier_refresh_token_is_dead_at_the_provider(
+    bff: BffRig, person: str, remembered: bool
+) -> None:
     browser = bff.browser()
     browser.sign_in("amira")
     cookie = browser.cookie()
     _, tokens = tokens_of(bff, browser)
     bff.clock.advance(timedelta(minutes=1))
+    if not remembered:
+        # The cookie that ties sign-ins to a browser lives for minutes.
+        browser.client.delete_cookie(BROWSER, domain="auth.brand.localhost")
 
     browser.sign_in(person)
 
