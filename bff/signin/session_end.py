@@ -24,6 +24,7 @@ from bff.signin.session_book import SessionBook
 log = logging.getLogger(__name__)
 
 ENDS: Final = "session-ends"
+TELLING: Final = "genesys-revocation"
 JOB_LIFE: Final = REVOCATION_LIFE
 RETURN_LIFE: Final = timedelta(minutes=10)
 """So long a job is kept when it is done: whoever asks again, with the same cookie, is answered."""
@@ -193,7 +194,9 @@ class SessionEnder:
     def _written(self, job: EndJob) -> Held[EndJob] | None:
         # Listed first: a job that nobody knows of would never be finished.
         self._store.join(ENDS, job.key, ttl=JOB_LIFE)
-        self._jobs.add(job.key, job, ttl=JOB_LIFE)
+        if not self._jobs.add(job.key, job, ttl=JOB_LIFE) and self._jobs.get(job.key) is None:
+            # One that does not open must not keep anybody signed in.
+            self._jobs.put(job.key, job, ttl=JOB_LIFE)
         return self._jobs.get(job.key)
 
     # How it goes on
@@ -279,8 +282,9 @@ class SessionEnder:
         for held in self._held:
             if held.release(job.key) and not soon:
                 # Behind the back of who waits for the sign-out. If it fails, it stays in line.
-                telling = threading.Thread(target=_forget, args=(held, job.key), daemon=True)
-                telling.start()
+                threading.Thread(
+                    target=_forget, args=(held, job.key), name=TELLING, daemon=True
+                ).start()
 
     def _release_others(self, job: EndJob) -> None:
         for release in self._others:

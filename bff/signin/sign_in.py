@@ -120,7 +120,6 @@ class SignIn:
     ) -> None:
         self._attempts = Drawer("attempt", Attempt, foundation)
         self._clock = foundation.clock
-        self._store = foundation.store
         self._transactions = transactions
         self._desks = desks
         self._book = book
@@ -229,7 +228,7 @@ class SignIn:
             _signed_in(person, identity, now=self._clock.now()), issued_at=_issued_at(identity)
         )
         begun = self._beginner.begin(
-            signed_in, identity.tokens, replaced=lambda new: self._replaced(attempt, new)
+            signed_in, identity.tokens, browser=attempt.browser, previous=attempt.previous
         )
         return Established(token=begun.token, session=begun.session)
 
@@ -258,22 +257,6 @@ class SignIn:
                 unverified_email=desk.assume_email_verified,
             ),
         )
-
-    def _replaced(self, attempt: Attempt, session: BrowserSession) -> list[SessionKey]:
-        """Return the sessions of this browser that the new one takes the place of.
-
-        That is the one that it had when the attempt began, and what it began while that was away.
-
-        Two tabs that both sign in start without a session each, and the cookie of the later one
-        takes the place of the other's: without this nobody would reach that session any more.
-        `add` and `take` are single steps, so of two at once one always meets the other.
-        """
-        name, others = f"signed-in-here:{attempt.browser}", []
-        while not self._store.add(name, session.key.encode(), ttl=ATTEMPT_LIFE):
-            other = self._store.take(name)
-            if other is not None:
-                others.append(SessionKey(other.decode()))
-        return others if attempt.previous is None else [attempt.previous, *others]
 
     def _current_key(self, wish: Wish) -> SessionKey | None:
         """Return which session this browser has now.
