@@ -92,7 +92,7 @@ class Erasure:
         self._told.append(told)
 
     def ask(self, guest_id: str, asker: Asker, *, seen_before: datetime | None = None) -> Erased:
-        """Erase a guest, unless they were seen at `seen_before` or later.
+        """Erase a guest, unless they were seen at `seen_before` or later, or are here now.
 
         Raises GuestUnknownError; RecordsDownError or StoreDownError if it could not be finished:
         asking again is safe, and if it was written down it is finished without that.
@@ -100,6 +100,8 @@ class Erasure:
         pseudonym = self._purposes.pseudonym(guest_id)
         if self._erasures.of(pseudonym) is None and not self.knows(guest_id):
             raise GuestUnknownError("nothing is known of this guest")
+        if seen_before is not None and self._sessions.of(guest_id):
+            return Erased.SPARED
         row = self._wanted(guest_id, pseudonym, asker)
         begun = self._erasures.begin(row, asked=self._asked(row, asker), seen_before=seen_before)
         if begun is None:
