@@ -14,6 +14,7 @@ from bff.records.audit_writing import OutboxTrail, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.record_house import Records, TrailRounds
+from bff.records.refusals import RefusalSampler
 from bff.setting_checks import decoded_key
 from bff.settings import Settings
 
@@ -36,17 +37,21 @@ def build_records(
     signer = _signer(settings, foundation, keeper, head_keys)
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
+    refusals = RefusalSampler(
+        trail, store=foundation.store, clock=foundation.clock, entropy=foundation.entropy
+    )
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
     guests = guest_records(
         settings,
         foundation,
         database=database,
         audit=keeper,
-        trail=trail,
+        trail=refusals,
         outbox=outbox,
         purposes=keys,
     )
     rounds.also(guests.rounds.once)
+    rounds.also(refusals.once)
     desks = {
         audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,
         guest_memory.DESK: guests.memory.deliver,
@@ -65,6 +70,7 @@ def build_records(
         outbox=outbox,
         writer=writer,
         trail=trail,
+        refusals=refusals,
         keeper=keeper,
         head_keys=head_keys,
         signer=signer,

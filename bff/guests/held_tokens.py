@@ -69,7 +69,7 @@ class HeldTokens:
         policy: HeldPolicy | None = None,
     ) -> None:
         self._store = foundation.store
-        self._drawer = Drawer("held-tokens", HeldPair, foundation)
+        self._drawer = Drawer("held-tokens", HeldPair, foundation, spare=True)
         self._clock = foundation.clock
         self._codes = codes
         self._doors = doors

@@ -14,7 +14,7 @@ from typing import Final
 from bff.background.jobs import Job
 from bff.background.runner import BackgroundRunner, RunningJob
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError, RecordsDownError
+from bff.errors import BffError, RecordsDownError, UnreadableRecordError
 from bff.leases import kept
 from bff.ports import Foundation
 
@@ -146,7 +146,11 @@ class OutboxWriter:
         for name in names:
             if self._over.is_set():
                 break
-            letter = self._outbox.read(name)
+            try:
+                letter = self._outbox.read(name)
+            except UnreadableRecordError:
+                # It stays: a newer version can read it, or its key comes back.
+                continue
             if letter is not None:
                 try:
                     self._desks[letter.desk](letter.body)

@@ -14,6 +14,7 @@ from bff.errors import (
     ProviderUnknownError,
     RequestRefusedError,
     SignInDeniedError,
+    UnreadableRecordError,
 )
 from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
 from bff.ports import (
@@ -231,12 +232,19 @@ class SignIn:
         Known at the start only: a Strict cookie does not come along when the provider sends the
         browser back, for that navigation begins on another site.
         """
-        session = self._book.find(wish.current)
+        try:
+            session = self._book.find(wish.current)
+        except UnreadableRecordError:
+            # Nobody can tell whose it is. Signing in again is the way out of it.
+            return None
         return None if session is None else session.key
 
     def _end_previous(self, previous: SessionKey | None, person: Person) -> None:
         """End what this browser had before: another person's pages are signed out, ours go on."""
-        session = None if previous is None else self._book.look_up(previous)
+        try:
+            session = None if previous is None else self._book.look_up(previous)
+        except UnreadableRecordError:
+            return
         if session is None:
             return
         same = session.person.pairwise == person.pairwise

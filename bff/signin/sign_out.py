@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError, LogoutTokenError
+from bff.errors import BffError, LogoutTokenError, UnreadableRecordError
 from bff.ports import (
     Foundation,
     HeldElsewhere,
@@ -94,7 +94,11 @@ class SignOut:
 
     def return_url(self, unverified_state: str | None) -> str | None:
         """Return where to go after the provider's logout, once."""
-        kept = self._returns.take(hashed(unverified_state)) if unverified_state else None
+        try:
+            kept = self._returns.take(hashed(unverified_state)) if unverified_state else None
+        except UnreadableRecordError:
+            # Who cannot be sent back goes to the first page of the site.
+            return None
         return None if kept is None else kept.return_url
 
     def revoke(self, key: SessionKey, reason: EndReason = EndReason.REVOKED) -> bool:
@@ -135,7 +139,11 @@ class SignOut:
         told = 0
         silent: set[str] = set()
         for name in self._store.members(REVOCATIONS):
-            held = self._revocations.get(name)
+            try:
+                held = self._revocations.get(name)
+            except UnreadableRecordError:
+                # Perhaps a newer version can, or another round.
+                continue
             if held is not None and self._clock.now() < held.record.until:
                 # One refusal to answer is enough: a thousand more would take a thousand time-outs.
                 if held.record.provider in silent:
