@@ -16,7 +16,7 @@ from bff.adapters.sqlite_store import SqliteStore
 from bff.crypto.keyring import KeyRing
 from bff.guests.live_guests import LiveGuests
 from bff.ports import Clock, Entropy, Foundation, Store
-from bff.records.audit_writing import OutboxTrail
+from bff.records.audit_events import AuditTrail
 from bff.records.deletion_calls import DeletionCalls
 from bff.records.erasure import Erasure, ErasureRounds
 from bff.records.guest_keys import GuestKeys
@@ -42,7 +42,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
     *,
     database: SqlRecords,
     audit: SqlAudit,
-    trail: OutboxTrail,
+    trail: AuditTrail,
     outbox: Outbox,
     purposes: PurposeKeys,
 ) -> GuestRecords:

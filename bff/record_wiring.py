@@ -18,6 +18,7 @@ from bff.records.audit_writing import OutboxTrail, SourceSealing, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.record_house import Records, TrailRounds
+from bff.records.refusals import RefusalSampler
 from bff.setting_checks import decoded_key
 from bff.settings import Settings
 
@@ -43,19 +44,23 @@ def build_records(
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
     signer = _signer(settings, foundation, keeper, head_keys, trail)
+    refusals = RefusalSampler(
+        trail, store=foundation.store, clock=foundation.clock, entropy=foundation.entropy
+    )
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
     guests = guest_records(
         settings,
         foundation,
         database=database,
         audit=keeper,
-        trail=trail,
+        trail=refusals,
         outbox=outbox,
         purposes=keys,
     )
     rounds.also(guests.rounds.once)
     sources = SourceSealing(guests.keys, entropy=foundation.entropy)
     trail.sources = sources
+    rounds.also(refusals.once)
     desks: dict[str, Desk] = {
         audit_writing.DESK: TrailDesk(keeper, written=signer.written, sources=sources).deliver,
         guest_memory.DESK: guests.memory.deliver,
@@ -78,6 +83,7 @@ def build_records(
         outbox=outbox,
         writer=writer,
         trail=trail,
+        refusals=refusals,
         keeper=keeper,
         head_keys=head_keys,
         signer=signer,

@@ -271,6 +271,7 @@ def build(
         records=records,
         inspector=inspector,
         background=background,
+        unreadable=foundation.unreadable,
         close=close,
     )
 
@@ -280,7 +281,7 @@ def _archive(records: Records | None, foundation: Foundation) -> GuestArchive:
         return NoArchive()
     return Archive(
         memory=records.guests.memory,
-        trail=records.trail,
+        trail=records.refusals,
         clock=foundation.clock,
         entropy=foundation.entropy,
     )
@@ -351,7 +352,7 @@ def _ledger(records: Records | None, foundation: Foundation) -> SignInLedger:
     if records is None:
         return NO_LEDGER
     return TrailLedger(
-        trail=records.trail,
+        trail=records.refusals,
         clock=foundation.clock,
         entropy=foundation.entropy,
         source=asking_address,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError, SignInDeniedError
+from bff.errors import BffError, SignInDeniedError, UnreadableRecordError
 from bff.ports import Foundation, TokenSet
 from bff.signin.logout_marks import LogoutMarks
 from bff.signin.records import BrowserSession, EndedBy, SessionKey, SessionToken
@@ -77,7 +77,10 @@ class SessionBeginner:
         """End what began in this browser since this sign-in started: its tabs share one cookie."""
         place = BrowserPlace(session=session.key)
         for _ in range(TRIES):
-            held = self._places.get(browser)
+            try:
+                held = self._places.get(browser)
+            except UnreadableRecordError:
+                break
             if held is None:
                 if self._places.add(browser, place, ttl=PLACE_LIFE):
                     return
@@ -91,7 +94,11 @@ class SessionBeginner:
 
     def _end_previous(self, previous: SessionKey | None, session: BrowserSession) -> None:
         """End what this browser had before: another person's pages are signed out, ours go on."""
-        earlier = None if previous is None else self._book.record(previous)
+        try:
+            earlier = None if previous is None else self._book.record(previous)
+        except UnreadableRecordError:
+            # Nobody can tell whose it is. Its cookie goes, and its end is watched.
+            return
         if earlier is None or earlier.key == session.key:
             return
         same = earlier.person.pairwise == session.person.pairwise

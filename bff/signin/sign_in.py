@@ -15,6 +15,7 @@ from bff.errors import (
     ProviderUnknownError,
     RequestRefusedError,
     SignInDeniedError,
+    UnreadableRecordError,
 )
 from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
 from bff.ports import (
@@ -264,7 +265,11 @@ class SignIn:
         Known at the start only: a Strict cookie does not come along when the provider sends the
         browser back, for that navigation begins on another site.
         """
-        session = self._book.find(wish.current)
+        try:
+            session = self._book.find(wish.current)
+        except UnreadableRecordError:
+            # Nobody can tell whose it is. Signing in again is the way out of it.
+            return None
         return None if session is None else session.key
 
 
