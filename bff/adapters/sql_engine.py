@@ -16,7 +16,7 @@ from sqlalchemy.pool import QueuePool
 
 from bff.adapters import sql_migrations
 from bff.adapters.sqlite_connections import checkpoint, write_anew
-from bff.errors import RecordsDownError
+from bff.errors import RecordsDownError, RecordsRefusedError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,15 @@ RETRY_AFTER: Final = timedelta(seconds=5)
 LONGEST_CONNECTION_S: Final = 1800
 PREPARED_FROM: Final = 5  # uses of a statement
 SCHEMA_LOCK: Final = 0x6D736267  # any number that nobody else locks with
+
+_REFUSALS: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH),
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FULL),
+    }
+)
+_AWAY: Final = ("08", "40", "53300", "55P03", "57")
+"""Beginnings of PostgreSQL's SQLSTATE: no connection, overtaken, too many, locked, cancelled."""
 
 Result = TypeVar("Result")
 
@@ -128,8 +137,17 @@ class SqlRecords:
 
     def _down(self, error: Exception) -> RecordsDownError:
         cause = getattr(error, "orig", None) or error
+        kind = RecordsRefusedError if is_refusal(cause) else RecordsDownError
         # The words of a driver may hold the URL, and the URL a password.
-        return RecordsDownError(f"records: {type(cause).__name__}", retry_after=RETRY_AFTER)
+        return kind(f"records: {type(cause).__name__}", retry_after=RETRY_AFTER)
+
+
+def is_refusal(cause: BaseException) -> bool:
+    """Say whether a database answered, and refused; else it is away, or busy for too long."""
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _REFUSALS
+    state = getattr(cause, "sqlstate", None)
+    return state is not None and not state.startswith(_AWAY)
 
 
 def _driven(url: str) -> URL:

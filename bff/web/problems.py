@@ -18,6 +18,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.SettingsError: 500,
     errors.StoreDownError: 503,
     errors.RecordsDownError: 503,
+    errors.RecordsRefusedError: 503,
     errors.RecordsOffError: 404,
     errors.GuestUnknownError: 404,
     errors.SignatureRefusedError: 401,
