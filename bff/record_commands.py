@@ -364,6 +364,7 @@ def _register(options: argparse.Namespace, desk: Desk) -> int:
 
 def _prune(options: argparse.Namespace, desk: Desk) -> int:
     here, records = desk.here, desk.records
+    records.settle()  # who was here may wait to be written
     work = Retention(
         records.guests, records.keeper, records.trail, clock=here.clock, entropy=here.entropy
     )

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Protocol
 
-from bff.errors import BffError, RateLimitedError, SignInRequiredError
+from bff.errors import BffError, RateLimitedError, SignInRequiredError, StoreDownError
 from bff.guests.frame_errors import FrameCode, GuestEnd
 from bff.guests.guest_archive import Caller, GuestArchive, NoArchive, ReturningGuest
 from bff.guests.guest_binding import BoundSession, GuestBindings, SessionUnknownError
@@ -215,9 +215,15 @@ class GuestDesk:
 
     def _end(self, task: EndGuest) -> Answer:
         """End the conversation, under whatever ids it is known, and in every tab."""
-        guest_id = self._guest_of(task)
-        if guest_id is not None:
-            self._end_conversation(guest_id, task.reason)
+        try:
+            guest_id = self._guest_of(task)
+            if guest_id is not None:
+                self._end_conversation(guest_id, task.reason)
+        except StoreDownError:
+            if task.guest_id is not None and task.reason is not GuestEnd.EXPIRED:
+                # The sessions end when this is tried again; until then nobody is recalled to it.
+                self.archive.ended(task.guest_id, task.reason, noted=False)
+            raise
         if task.session_key is not None and task.reason in _TOKENS_DIE_TOO:
             self.tokens.forget(task.session_key)
         return GuestForgotten()

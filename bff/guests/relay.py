@@ -23,7 +23,8 @@ class GuestRelay(RelayAnswers):
     def over(self) -> bool:
         """Say whether nothing is left to do: the page is gone, and Genesys has had everything."""
         gone = self._upstream is None or self._upstream.stage is Stage.OVER
-        return gone and not self._page_here and not self._tasks
+        done = not self._tasks and self._end_again is None
+        return gone and not self._page_here and done
 
     @property
     def reading(self) -> bool:
@@ -38,9 +39,11 @@ class GuestRelay(RelayAnswers):
             waiting = self._page_here and conversation.stage is PageStage.NEW
             return self._init_by if waiting else None
         # Asked after every call: no list, no call that is not needed.
-        wake, look = upstream.wake_at, self._look_at
+        wake, look, end = upstream.wake_at, self._look_at, self._end_again
         if look is not None and (wake is None or look < wake):
             wake = look
+        if end is not None and (wake is None or end[0] < wake):
+            wake = end[0]
         if self._page_here and conversation.stage is PageStage.OPEN:
             ends = conversation.expires_at
             if wake is None or ends < wake:
@@ -119,6 +122,8 @@ class GuestRelay(RelayAnswers):
             return
         if self._look_at is not None and now >= self._look_at:
             self._look_again()
+        if self._end_again is not None and now >= self._end_again[0]:
+            self._try_end_again()
         self._do(self._conversation.look_at_clock())
         self._hear(self._upstream.tick())
 
@@ -128,7 +133,14 @@ class GuestRelay(RelayAnswers):
         What the page says meanwhile is not read, so not accepted, so sent again elsewhere.
         """
         self._draining = True
+        self._try_end_again()
         if self._upstream is None:
             self._leave_page(Farewell.RESTART)
         else:
             self._hear(self._upstream.drain())
+
+    def _try_end_again(self) -> None:
+        if self._end_again is not None:
+            task = self._end_again[1]
+            self._end_again = None
+            self._ask(task)

@@ -16,6 +16,7 @@ from bff.guests.conversation_acts import (
 )
 from bff.guests.guest_news import news_of_guest
 from bff.guests.guest_tasks import (
+    EndGuest,
     GuestExtended,
     GuestForgotten,
     GuestGone,
@@ -119,8 +120,13 @@ class RelayAnswers(RelayJoint):
         self._look_at = answer.signed_in_until
 
     def _nobody_knows(self, answer: NobodyKnows) -> None:
+        again_at = self._plan.clock.now() + max(answer.retry_after, LOOK_AGAIN_AFTER)
         if isinstance(answer.task, LookAgain):
-            self._look_at = self._plan.clock.now() + max(answer.retry_after, LOOK_AGAIN_AFTER)
+            self._look_at = again_at
+        elif isinstance(answer.task, EndGuest) and self._draining:
+            log.error("a guest session could not be ended before this process left")
+        elif isinstance(answer.task, EndGuest):
+            self._end_again = (again_at, answer.task)
 
     def _jwt_here(self, answer: JwtHere) -> None:
         self._jwt = answer.jwt

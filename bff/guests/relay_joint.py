@@ -64,6 +64,7 @@ class RelayJoint:
     __slots__ = (
         "_conversation",
         "_draining",
+        "_end_again",
         "_hands",
         "_heard",
         "_init_by",
@@ -96,6 +97,8 @@ class RelayJoint:
         self._page_here = True
         self._last_word_said = False
         self._draining = False
+        # An end that could not be done, and when to try again: what was told must become true.
+        self._end_again: tuple[datetime, EndGuest] | None = None
 
     def _ask(self, task: Task) -> None:
         self._tasks += 1

@@ -111,7 +111,7 @@ class Erasure:
         seen_before: datetime | None = None,
         scrub: bool = True,
     ) -> Erased:
-        """Erase a guest, unless they were seen at `seen_before` or later.
+        """Erase a guest, unless they were seen at `seen_before` or later, or are here now.
 
         Without `scrub` the files are scrubbed later: the caller calls `scrub` after many, or the
         rounds do it. Raises GuestUnknownError; RecordsDownError or StoreDownError if it could not
@@ -121,6 +121,8 @@ class Erasure:
         pseudonym = self._purposes.pseudonym(guest_id)
         if self._erasures.of(pseudonym) is None and not self.knows(guest_id):
             raise GuestUnknownError("nothing is known of this guest")
+        if seen_before is not None and self._sessions.of(guest_id):
+            return Erased.SPARED
         row = self._wanted(guest_id, pseudonym, asker)
         begun = self._erasures.begin(row, asked=self._asked(row, asker), seen_before=seen_before)
         if begun is None:

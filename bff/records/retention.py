@@ -50,13 +50,19 @@ class Retention:
         return self._guests.rows.count(unused_since=before)
 
     def prune(self, before: datetime, *, actor: Actor, progress: Callable[[int], None]) -> Pruned:
-        """Forget what is older. Stopped half-way, it has done what it has done."""
+        """Forget what is older. Stopped half-way, it has done what it has done.
+
+        Who is here is spared, however long ago that was written down; if it cannot be known who
+        is here, StoreDownError.
+        """
         done = 0
         asker = Asker(actor=actor)
-        while found := self._guests.rows.unused_since(before, limit=BATCH):
+        spared: set[str] = set()
+        while found := self._unused(before, spared):
             for guest_id in found:
-                # Somebody who came back since the list was made is spared.
                 erased = self._guests.erasure.ask(guest_id, asker, seen_before=before, scrub=False)
+                if erased is Erased.SPARED:
+                    spared.add(guest_id)
                 done += erased is not Erased.SPARED
                 progress(done)
         sources = self._keeper.prune_sources(micros(before))
@@ -65,6 +71,10 @@ class Retention:
         pruned = Pruned(guests=done, sources=sources)
         self._note(before, actor, pruned)
         return pruned
+
+    def _unused(self, before: datetime, spared: set[str]) -> list[str]:
+        found = self._guests.rows.unused_since(before, limit=BATCH + len(spared))
+        return [guest_id for guest_id in found if guest_id not in spared]
 
     def _note(self, before: datetime, actor: Actor, pruned: Pruned) -> None:
         self._trail.note(

@@ -293,3 +293,34 @@ def test_history_is_asked_for_where_the_session_is_not_new() -> None:
     jwt = {"jwt": "for-history", "exp": 60}
     rig.genesys("JwtResponse", jwt, type="response", tracingId=rig.said[-1]["tracingId"])
     assert rig.wanted(FetchHistory).jwt == "for-history"
+
+
+def test_an_end_that_nobody_could_do_is_tried_until_it_is_done() -> None:
+    rig = RelayRig().live()
+    rig.relay.page_sent(rig.page.end())
+    end = rig.wanted(EndGuest)
+    assert end.guest_id == "guest-1"
+    rig.genesys("SessionClearedEvent", {})
+    rig.relay.page_gone()
+    for _ in range(3):
+        rig.tasks.clear()
+        rig.relay.answered(NobodyKnows(task=end, retry_after=timedelta(seconds=2)))
+        assert not rig.relay.over, "it would be forgotten with the relay"
+        rig.pass_time(6)
+        assert rig.wanted(EndGuest) == end
+    rig.relay.answered(GuestForgotten())
+    assert rig.relay.over
+
+
+def test_a_process_that_leaves_tries_an_end_once_more_and_does_not_wait_for_ever() -> None:
+    rig = RelayRig().live()
+    rig.relay.page_sent(rig.page.end())
+    end = rig.wanted(EndGuest)
+    rig.genesys("SessionClearedEvent", {})
+    rig.relay.page_gone()
+    rig.relay.answered(NobodyKnows(task=end, retry_after=timedelta(seconds=2)))
+    rig.tasks.clear()
+    rig.relay.drain()
+    assert rig.wanted(EndGuest) == end
+    rig.relay.answered(NobodyKnows(task=end, retry_after=timedelta(seconds=2)))
+    assert rig.relay.over

@@ -19,6 +19,7 @@ from bff.crypto.keyring import KeyRing
 from bff.ports import Foundation
 from bff.records.audit_events import AuditEvent
 from bff.records.guest_keys import GuestKeys
+from bff.records.guest_marks import GuestMarks
 from bff.records.guest_memory import DESK, GuestFacts, GuestMemory
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
@@ -59,7 +60,7 @@ class RecordsRig:
         return GuestFacts(guest_id=guest_id, at=self.clock.now(), **more)
 
 
-def memory_of(rig: RecordsRig, tenant: str) -> GuestMemory:
+def memory_of(rig: RecordsRig, tenant: str, *, recall_age: timedelta | None = None) -> GuestMemory:
     return GuestMemory(
         rows=rig.rows,
         keys=rig.keys,
@@ -69,6 +70,8 @@ def memory_of(rig: RecordsRig, tenant: str) -> GuestMemory:
         fields=("plan",),
         clock=rig.clock,
         entropy=rig.foundation.entropy,
+        marks=GuestMarks(rig.foundation.store),
+        recall_age=recall_age,
     )
 
 
