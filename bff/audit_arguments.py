@@ -17,7 +17,7 @@ BOUNDS = (
 
 
 def add_audit(actions: "Choices", *, command: "Command") -> None:
-    """Offer verify, report, page and keys."""
+    """Offer verify, report, page, keys and accept."""
     verify = actions.add_parser("verify", help="say whether the trail is what was written")
     verify.add_argument(
         "--heads", type=Path, metavar="FILE", help="signed heads kept elsewhere; as BFF_AUDIT_HEADS"
@@ -41,7 +41,14 @@ def add_audit(actions: "Choices", *, command: "Command") -> None:
     page.add_argument("guest", metavar="GUEST", help="id of the guest")
     page.add_argument("-o", dest="file", type=Path, metavar="FILE.html", required=True)
     keys = actions.add_parser("keys", help="public keys that signed heads; keep them elsewhere")
-    for parser, work in ((verify, "verify"), (report, "report"), (page, "page"), (keys, "keys")):
+    accept = actions.add_parser(
+        "accept", help="sign the log as it is now, although it is not what was signed before"
+    )
+    accept.add_argument("--yes", action="store_true", help="do it; without, say what would be done")
+    for parser, work in (
+        *((verify, "verify"), (report, "report"), (page, "page"), (keys, "keys")),
+        (accept, "accept"),
+    ):
         parser.set_defaults(command=command, work=work)
 
 

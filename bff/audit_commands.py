@@ -14,17 +14,24 @@ from bff.adapters import sql_rights
 from bff.adapters.operator_name import operator_name
 from bff.adapters.private_file import write_private
 from bff.crypto import head_lines
-from bff.errors import BffError, RecordsOffError, RequestRefusedError
+from bff.errors import (
+    BffError,
+    RecordsDownError,
+    RecordsOffError,
+    RequestRefusedError,
+    SettingsError,
+)
 from bff.record_wiring import open_database
 from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent
 from bff.records.audit_page import person_page
 from bff.records.audit_reading import EVENT_ID_BYTES, reading
 from bff.records.audit_report import Format, Wanted, checked_guest, events, lines, query_of
-from bff.records.audit_verification import Verdict, Verification
+from bff.records.audit_verification import Remembered, Verdict, Verification
+from bff.records.checkpoint_reach import Reach
 from bff.records.record_house import Records
 from bff.resources import static_folder, templates_folder
 from bff.settings import Settings
-from bff.trail_ports import SignedHead
+from bff.trail_ports import DatabaseFinding, SignedHead, Weight, micros, moment
 from bff.web.doorway import Services
 
 EXIT_FAULT: Final = 1
@@ -39,11 +46,13 @@ def run(options: argparse.Namespace, here: Services) -> int:
         "report": _report,
         "page": _page,
         "keys": _keys,
+        "accept": _accept,
     }
     try:
         if here.records is None:
             raise RecordsOffError("no records are kept here: set BFF_RECORDS_URL")
-        here.records.prepare()
+        # A log that has lost its protection is verified and read all the same.
+        here.records.prepare(to_read=True)
         return work[options.work](options, here, here.records)
     except RequestRefusedError as error:
         print(f"messenger-bff: {error.detail}", file=sys.stderr)
@@ -54,6 +63,11 @@ def run(options: argparse.Namespace, here: Services) -> int:
 
 def rotate_head_key(here: Services, records: Records) -> None:
     """Let a new key sign heads, and write down that all keys were replaced."""
+    try:
+        # After an upgrade: what the old key signed last is what the new one says of it.
+        records.signer.last_signed()
+    except RecordsDownError as error:
+        logging.getLogger(__name__).warning("the log is not asked: %s", error.detail)
     key = records.head_keys.rotate()
     event = AuditEvent(
         event_id=here.entropy.token(EVENT_ID_BYTES),
@@ -64,6 +78,11 @@ def rotate_head_key(here: Services, records: Records) -> None:
     )
     # Whoever serves brings it into the trail: for a new key nobody waits for a database.
     records.trail.note(event)
+    try:
+        records.signer.introduce()
+    except RecordsDownError:
+        # The service does it in its next round.
+        return
 
 
 def run_database(options: argparse.Namespace, settings: Settings) -> int:
@@ -73,9 +92,11 @@ def run_database(options: argparse.Namespace, settings: Settings) -> int:
         raise RecordsOffError("no records are kept here: set BFF_RECORDS_URL")
     try:
         if options.work == "upgrade":
-            database.upgrade()
+            for said in (*database.upgrade(), *database.restore()):
+                print(said)
             print("the tables are up to date")
         else:
+            _refuse_to_grant(database.examine())
             for statement in sql_rights.grant(database, options.role):
                 print(f"{statement};")
     finally:
@@ -83,17 +104,32 @@ def run_database(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
+def _refuse_to_grant(found: Sequence[DatabaseFinding]) -> None:
+    for one in found:
+        if one.weight is Weight.FAULT:
+            raise SettingsError(f"no rights were given: {one.what}: {one.fix}")
+
+
 def _verify(options: argparse.Namespace, here: Services, records: Records) -> int:
-    del here
+    as_of = micros(here.clock.now())
     copies, broken = _copies(options.heads or records.copies_file)
-    trusted = {key.public: key.until for key in records.head_keys.known()}
+    memory = records.head_keys.memory
+    last = memory.newest()
     verdict = Verification(
         records.keeper,
-        trusted={**trusted, **dict.fromkeys(options.key)},
+        trusted={**records.head_keys.trusted(), **dict.fromkeys(options.key)},
+        ends=records.head_keys.ends(),
+        remembered=None if last is None else Remembered(head=last, kept=memory.is_kept),
         copies=copies,
+        # What an auditor brings was fetched some time ago.
+        copies_follow=options.heads is None,
+        as_of=as_of,
         progress=_progress() if sys.stderr.isatty() else lambda _done, _all: None,
     ).run()
-    for line in (*_told(verdict), *broken):
+    broken += [*_unprotected(records), *_not_remembered(records)]
+    if copies is None:
+        broken += _not_posted(records, verdict)
+    for line in (*_told(verdict), *_strays(records), *broken):
         print(line)
     if verdict.faults or broken:
         print("The trail is not what was written. Keep this database as it is: it is evidence.")
@@ -102,9 +138,44 @@ def _verify(options: argparse.Namespace, here: Services, records: Records) -> in
     return 0
 
 
+def _unprotected(records: Records) -> list[str]:
+    found = records.database.examine()
+    return [f"FAULT: {one.what}" for one in found if one.weight is Weight.DAMAGE]
+
+
+def _not_remembered(records: Records) -> list[str]:
+    """Say that what was signed last cannot be compared, although something was."""
+    memory = records.head_keys.memory
+    if memory.is_lost() or (records.head_keys.remembers() and memory.newest() is None):
+        return ["FAULT: what was signed last is gone from the store, or cannot be read there"]
+    return []
+
+
+def _not_posted(records: Records, verdict: Verdict) -> list[str]:
+    """Say that an address has stopped to take heads, as far as that is known here."""
+    newest = max((one.seq for one in verdict.reach), default=0)
+    kept = records.signer.copied_up_to()
+    if not records.signer.copies_are_kept or (kept or 0) >= newest:
+        return []
+    return [
+        (
+            f"FAULT: BFF_AUDIT_HEADS has taken no head after event {kept or 0}, "
+            f"and event {newest} was signed"
+        )
+    ]
+
+
+def _strays(records: Records) -> list[str]:
+    count = records.keeper.strays()
+    if not count:
+        return []
+    return [f"note: {count:,} rows that were no events were set aside (table audit_strays)"]
+
+
 def _told(verdict: Verdict) -> Sequence[str]:
     outside = f", {verdict.copies} copies outside" if verdict.copies else ""
     told = [f"{verdict.events:,} events, {verdict.heads:,} signed heads{outside}"]
+    told += [_reached(one) for one in verdict.reach]
     told += [f"FAULT at event {fault.seq}: {fault.meaning}" for fault in verdict.faults]
     if verdict.more:
         told.append(f"… and {verdict.more:,} more faults")
@@ -113,12 +184,41 @@ def _told(verdict: Verdict) -> Sequence[str]:
             f"note: {verdict.unsigned:,} events came after the newest head; a cut among them "
             "would not be seen yet"
         )
+    told += [f"note: {words}" for words in verdict.notes]
     if not verdict.copies:
         told.append(
             "note: no heads from outside were compared; whoever can write to the table of heads "
-            "could have cut events together with their heads (BFF_AUDIT_HEADS, --heads FILE)"
+            "and to the store could have cut events together with their heads "
+            "(BFF_AUDIT_HEADS, --heads FILE)"
         )
     return told
+
+
+def _reached(reach: Reach) -> str:
+    if not reach.seq:
+        return f"{reach.where:7} has no head of this trail: {_events(reach.after)} not covered"
+    signed = "" if reach.signed_at is None else f", signed {moment(reach.signed_at):%Y-%m-%d %H:%M}"
+    return f"{reach.where:7} reaches event {reach.seq:,}{signed}; {_events(reach.after)} after it"
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count:,} events"
+
+
+def _accept(options: argparse.Namespace, here: Services, records: Records) -> int:
+    """Sign the log as it is: for whoever has restored a backup, and knows what is missing."""
+    del here
+    newest, last = records.keeper.newest(), records.signer.last_signed()
+    ends = 0 if newest is None else newest.seq
+    signed = 0 if last is None else last.seq
+    print(f"the log ends with event {ends:,}; event {signed:,} was signed last")
+    if not options.yes:
+        print("nothing was done: say --yes as well")
+        return 0
+    records.signer.accept(Actor(kind=ActorKind.OPERATOR, name=operator_name()))
+    records.settle()
+    print("it is signed as it is, and that it was accepted is an event of it")
+    return 0
 
 
 def _copies(file: Path | None) -> tuple[list[SignedHead] | None, list[str]]:

@@ -11,17 +11,20 @@ from pydantic import SecretStr
 
 from bff.adapters.http_client import http_session
 from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
+from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemEntropy
 from bff.address_checkup import examine_address
+from bff.errors import StoreDownError
 from bff.findings import Finding, Verdict, fine, tried
 from bff.guest_checkup import examine_guests
+from bff.guest_record_wiring import guest_key_ring, guest_keys_file
 from bff.identity_settings import ProviderSettings
 from bff.passthrough_checkup import examine_passthrough
-from bff.ports import Clock, Store
+from bff.ports import Clock, Entropy, Store
 from bff.record_checkup import examine_records
 from bff.setting_sources import PREFIX
 from bff.settings import Settings
-from bff.wiring import open_ring, open_store
+from bff.wiring import open_ring, open_rings, open_store
 
 SKEW_WARNING: Final = timedelta(seconds=5)
 SKEW_FAULT: Final = timedelta(seconds=30)
@@ -55,13 +58,6 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         if name != "providers":
             yield fine(f"{PREFIX}{name.upper()} = {_shown(value)}")
     yield fine("keys: 32 bytes each, random enough, one purpose each")
-    if settings.master_key_previous is not None:
-        yield Finding(
-            verdict=Verdict.WARNING,
-            what="BFF_MASTER_KEY_PREVIOUS is set",
-            fix="remove it once every process has started with the new key (docs/keys.md)",
-        )
-
     if settings.inspector == "everybody" and urlsplit(settings.public_url).scheme == "https":
         yield Finding(
             verdict=Verdict.WARNING,
@@ -129,8 +125,57 @@ def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
             "set BFF_MASTER_KEY to the key that sealed this store, or BFF_MASTER_KEY_PREVIOUS "
             "while you change it (docs/keys.md)",
         )
+        yield from _rings(settings, opened[0], clock, entropy)
     for store in opened:
         store.close()
+
+
+def _rings(settings: Settings, store: Store, clock: Clock, entropy: Entropy) -> Iterator[Finding]:
+    """Say under which master key each keyring lies, and whether the previous one is needed."""
+    file = guest_keys_file(settings)
+    own = None
+    if file is not None and file.exists():
+        own = SqliteStore(file, clock, entropy, thorough=True)
+    of_guests = guest_key_ring(settings, own or store, clock=clock, entropy=entropy)
+    waiting = []
+    for use, ring in open_rings(settings, store, of_guests, clock=clock, entropy=entropy).items():
+        try:
+            under = ring.master_key()
+        except StoreDownError:
+            continue
+        if under is None:
+            continue
+        if under.current:
+            yield fine(f"keyring {use}: encrypted under master key {under.name}")
+            continue
+        waiting.append(use)
+        known = "not configured" not in under.name
+        yield Finding(
+            verdict=Verdict.WARNING if known else Verdict.FAULT,
+            what=f"keyring {use}: encrypted under master key {under.name}",
+            fix="run `messenger-bff keys rekey`; until then that key must stay"
+            if known
+            else "set that key as BFF_MASTER_KEY_PREVIOUS, then run `messenger-bff keys rekey`: "
+            "without it nothing opens that this ring has encrypted",
+        )
+    if own is not None:
+        own.close()
+    if settings.master_key_previous is not None:
+        yield _previous(waiting)
+
+
+def _previous(waiting: Sequence[str]) -> Finding:
+    if waiting:
+        return Finding(
+            verdict=Verdict.FAULT,
+            what=f"BFF_MASTER_KEY_PREVIOUS is needed by: {', '.join(waiting)}",
+            fix="do not remove it: run `messenger-bff keys rekey` first (docs/keys.md)",
+        )
+    return Finding(
+        verdict=Verdict.WARNING,
+        what="BFF_MASTER_KEY_PREVIOUS is set, and no keyring needs it",
+        fix="remove it once every process has started with the new key (docs/keys.md)",
+    )
 
 
 def _provider(name: str, provider: ProviderSettings, clock: Clock) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 BffError
 ├── SettingsError             a setting is missing, weak or contradictory; no start
 ├── StoreDownError            the store did not answer in time; nothing was lost
+├── NotReadyError             what goes on in the background has died, or hangs
 ├── RecordsDownError          the database of the guest records did not answer; chats go on
 │   └── RecordsRefusedError   it answered, and refused: a right, a table or room is missing
 ├── RecordsOffError           no records are kept here, or this door of theirs is shut
@@ -17,6 +18,7 @@ BffError
 ├── StepUpFailedError         the sign-in was older or weaker than what was asked for
 ├── IssuerMixUpError          the answer to a sign-in comes from another provider than asked
 ├── ProviderAnswerError       the provider's answer breaks OpenID Connect; nobody is signed in
+│   └── ClientRefusedError    the provider refuses this service, not the user; for the operator
 ├── IdentityProviderDownError the provider did not answer; the session is kept
 ├── TokensRefusedError        the provider refused the refresh token; the session has ended
 ├── LogoutTokenError          a back-channel logout token was refused
@@ -75,6 +77,13 @@ class StoreDownError(BffError):
 
     code = "store_unavailable"
     message = "We cannot reach our session store. Nothing was lost; please try again."
+
+
+class NotReadyError(BffError):
+    """A background job of this process has died, or hangs; `detail` names it."""
+
+    code = "not_ready"
+    message = "This process is not ready. Please try again in a moment."
 
 
 class RecordsDownError(BffError):
@@ -176,6 +185,13 @@ class ProviderAnswerError(BffError):
 
     code = "provider_answer_invalid"
     message = "The sign-in service gave an answer that we cannot trust. Nobody was signed in."
+
+
+class ClientRefusedError(ProviderAnswerError):
+    """The provider refuses this service: its secret, a scope, its registration. No user is."""
+
+    code = "provider_refuses_service"
+    message = "The sign-in service does not accept us at the moment. Please try again later."
 
 
 class IdentityProviderDownError(BffError):

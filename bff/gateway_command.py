@@ -26,6 +26,8 @@ def serve_guests(settings: Settings) -> None:
         if services.records is not None:
             services.records.prepare()
             services.records.writer.start()
+        # A renewal that is refused ends a session here too.
+        services.session_rounds.start()
         site = services.site
         plan = GatewayPlan(
             house=services.guests,
@@ -38,6 +40,7 @@ def serve_guests(settings: Settings) -> None:
             ),
             host=settings.gateway_host,
             port=settings.gateway_port,
+            background=services.background,
         )
         run_gateway(plan, ready=lambda port: _announce(settings, port))
     finally:

@@ -15,7 +15,7 @@ from bff.adapters.sql_imports import SqlImports
 from bff.adapters.sqlite_store import SqliteStore
 from bff.crypto.keyring import KeyRing
 from bff.guests.live_guests import LiveGuests
-from bff.ports import Foundation, Store
+from bff.ports import Clock, Entropy, Foundation, Store
 from bff.records.audit_writing import OutboxTrail
 from bff.records.deletion_calls import DeletionCalls
 from bff.records.erasure import Erasure, ErasureRounds
@@ -48,17 +48,9 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
 ) -> GuestRecords:
     """Put it together. The keys lie in a store of their own wherever that is a file."""
     key_store, files, close = _key_store(settings, foundation)
-    ring = KeyRing(
-        key_store,
-        RING,
-        master_keys=settings.master_keys,
-        clock=foundation.clock,
-        entropy=foundation.entropy,
-        rotate_after=settings.key_lifecycle,
-        keep_for=KEEP_RING_KEYS,
-    )
+    ring = guest_key_ring(settings, key_store, clock=foundation.clock, entropy=foundation.entropy)
     of_keys = replace(foundation, store=key_store, sealer=ring)
-    keys = GuestKeys(of_keys, ring=ring, scrub=_quickly(files))
+    keys = GuestKeys(of_keys, ring=ring, scrub=_quickly(files), alias=purposes.pseudonym)
     rows, live = SqlGuests(database), LiveGuests(foundation)
     tenant = settings.genesys_deployment_id or NO_TENANT
     memory = GuestMemory(
@@ -112,13 +104,35 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
     )
 
 
+def guest_key_ring(
+    settings: Settings, key_store: Store, *, clock: Clock, entropy: Entropy
+) -> KeyRing:
+    """Return the ring that seals the guests' keys."""
+    return KeyRing(
+        key_store,
+        RING,
+        master_keys=settings.master_keys,
+        clock=clock,
+        entropy=entropy,
+        rotate_after=settings.key_lifecycle,
+        keep_for=KEEP_RING_KEYS,
+    )
+
+
+def guest_keys_file(settings: Settings) -> Path | None:
+    """Return the file of the guests' keys; None where they are in the shared store."""
+    if not settings.embedded:
+        return None
+    return settings.guest_keys_path or beside(settings.store_path, KEYS_FILE)
+
+
 def _key_store(
     settings: Settings, foundation: Foundation
 ) -> tuple[Store, list[SqliteStore], Callable[[], None]]:
     """Return the store of the keys, its file if it is one, and how to close it if it is ours."""
-    if not settings.embedded:
+    path = guest_keys_file(settings)
+    if path is None:
         return foundation.store, [], lambda: None
-    path = settings.guest_keys_path or beside(settings.store_path, KEYS_FILE)
     store = SqliteStore(path, foundation.clock, foundation.entropy, thorough=True)
     return store, [store], store.close
 

@@ -23,7 +23,7 @@ from bff.guests.platform_client import PlatformClient
 from bff.guests.provisioning import GuestProvisioning, HttpProvisioning, LocalProvisioning
 from bff.guests.relay_plan import RelayPlan
 from bff.guests.shared_secret import SharedSecret, checked_shared_secret
-from bff.ports import Clock, Entropy, Foundation
+from bff.ports import Clock, Entropy, Foundation, Store
 from bff.settings import Settings
 from bff.signin.records import BrowserSession, SessionKey, SessionToken
 from bff.signin.session_book import SessionBook
@@ -71,11 +71,16 @@ def session_ids(settings: Settings, foundation: Foundation) -> KeyRing | None:
     """Return the ring that seals the ids of guest sessions, if there are any."""
     if settings.genesys_deployment_id is None:
         return None
+    return id_ring(settings, foundation.store, clock=foundation.clock, entropy=foundation.entropy)
+
+
+def id_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:
+    """Return that ring, whether guest sessions are switched on or not."""
     return session_id_ring(
-        foundation.store,
+        store,
         master_keys=settings.master_keys,
-        clock=foundation.clock,
-        entropy=foundation.entropy,
+        clock=clock,
+        entropy=entropy,
         rotate_after=settings.session_id_key_lifecycle,
         lifetime=settings.guest_lifetime,
     )

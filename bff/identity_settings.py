@@ -1,5 +1,8 @@
 """Settings of an identity provider: where people sign in, and how Genesys is known there."""
 
+import re
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +19,11 @@ OUR_PARAMETERS: Final = frozenset(
     }
 )
 """Of an authorization request; what may vary among them has a setting of its own."""
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+OUR_CLAIMS: Final = ("email", "given_name", "family_name", "name")
 
 
 class ProviderSettings(BaseModel):
@@ -37,7 +45,10 @@ class ProviderSettings(BaseModel):
         None, description="`prompt` of each sign-in"
     )
     max_age: Duration | None = Field(
-        None, description="how old a sign-in at the provider may be; verified"
+        None,
+        ge=timedelta(0),
+        le=timedelta(days=3650),
+        description="how old a sign-in at the provider may be; verified",
     )
     acr_values: tuple[str, ...] = Field((), description="accepted `acr` values; verified")
     token_auth: Literal["client_secret_basic", "client_secret_post"] = Field(
@@ -51,10 +62,13 @@ class ProviderSettings(BaseModel):
         description="accepted `typ` of its logout tokens; older providers send `JWT` or none",
     )
     claims: dict[str, str] = Field(
-        default_factory=lambda: {
-            name: name for name in ("email", "given_name", "family_name", "name")
-        },
-        description="our claim → the provider's claim",
+        default_factory=lambda: {name: name for name in OUR_CLAIMS},
+        description="our claim → the provider's claim; what is not named here keeps its own name",
+    )
+    assume_email_verified: bool = Field(
+        False,
+        description="take an e-mail for verified where the provider says nothing of it "
+        "(`email_verified` is absent)",
     )
     passthrough_client_id: str | None = Field(
         None,
@@ -89,12 +103,30 @@ class ProviderSettings(BaseModel):
             raise ValueError(f"must not contain {', '.join(taken)}: each sign-in sets its own")
         return value
 
+    @field_validator("claims")
+    @classmethod
+    def _others_stay(cls, value: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(set(value) - set(OUR_CLAIMS)):
+            known = ", ".join(OUR_CLAIMS)
+            raise ValueError(f"names {', '.join(unknown)}, which are none of ours ({known})")
+        return {**{name: name for name in OUR_CLAIMS}, **value}
+
     @field_validator("scopes", "passthrough_scopes")
     @classmethod
     def _openid_is_asked(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "openid" not in value:
             raise ValueError("must contain openid")
         return value
+
+
+def check_names(providers: Iterable[str]) -> None:
+    """Refuse a name that cannot be the end of a redirect URI; the first provider has none."""
+    for name in list(providers)[1:]:
+        if not _PLAIN_NAME.fullmatch(name):
+            raise ValueError(
+                f"has a provider {name[:64]!r}, whose name is a part of its redirect URI: use "
+                "letters, digits, `-` and `_`"
+            )
 
 
 def check_known_to_genesys(providers: dict[str, ProviderSettings], *, codes: str | None) -> None:

@@ -28,6 +28,9 @@ def kept(store: Store, lease: Lease, *, ttl: timedelta) -> Iterator[None]:
                     return
             except StoreDownError:
                 continue
+            except Exception:
+                # Whatever it was: a lease that is renewed no more is given to somebody else.
+                log.exception("a lease could not be renewed: fence %d", lease.fence)
 
     keeper = threading.Thread(target=renew, daemon=True)
     keeper.start()

@@ -1,6 +1,6 @@
 """What operators read: tables of sessions and keys, plain text, one line each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -57,25 +57,25 @@ def chosen_sessions(
     return found
 
 
-def key_table(
-    ring: KeyRing,
-    signing_keys: SigningKeys,
-    session_ids: KeyRing | None,
-    guests: KeyRing | None = None,
-) -> str:
-    """Return a table of the keys that seal, sign, and seal ids of chats and keys of guests."""
+def key_table(rings: Mapping[str, KeyRing], signing_keys: SigningKeys) -> str:
+    """Return a table of the keys that seal, sign, and seal ids of chats and keys of guests.
+
+    With each ring it says under which master key it lies; a ring that is not made yet has no row.
+    """
     # In this order: looking at the signing keys seals, and so makes the ring if there is none.
     signing = signing_keys.keys()
-    sealing = ring.keys()
-    chats = session_ids.keys() if session_ids else ()
-    of_guests = guests.keys() if guests else ()
-    rows = [
-        *(("seal", key.id, key.state.value, _minute(key.created)) for key in sealing),
-        *(("sign", key.id, key.state.value, _minute(key.created_at)) for key in signing),
-        *(("chat", key.id, key.state.value, _minute(key.created)) for key in chats),
-        *(("guest", key.id, key.state.value, _minute(key.created)) for key in of_guests),
-    ]
-    return _table(("USE", "KEY", "STATE", "CREATED"), rows)
+    rows = []
+    for use, ring in rings.items():
+        under = ring.master_key()
+        rows += [
+            (use, key.id, key.state.value, _minute(key.created), under.name if under else "")
+            for key in ring.keys()  # noqa: SIM118 - no dictionary
+        ]
+        if use == "seal":
+            rows += [
+                ("sign", key.id, key.state.value, _minute(key.created_at), "") for key in signing
+            ]
+    return _table(("USE", "KEY", "STATE", "CREATED", "MASTER KEY"), rows)
 
 
 def _is(session: BrowserSession, person: str) -> bool:

@@ -53,6 +53,7 @@ def genesys_at(
     return GenesysAtProvider(
         provider=OpenIdClient(registration, clock=clock, entropy=entropy),
         hint=Hint(provider.passthrough_hint),
+        prompt=provider.prompt,
         max_age=provider.max_age,
         acr_values=provider.acr_values,
     )

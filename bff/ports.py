@@ -184,6 +184,8 @@ class Demands:
     prompt: str | None = None
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
+    # When the provider was asked for a sign-in of its own, if that can be told from its answer.
+    not_before: datetime | None = None
     # Whom we expect; only the provider can check these, so nothing is concluded from them here.
     login_hint: str | None = None
     id_token_hint: str | None = field(default=None, repr=False)
@@ -224,6 +226,9 @@ class IdentityProvider(Protocol):
 
     def check_response_issuer(self, unverified_iss: str | None) -> None:
         """Raise IssuerMixUpError unless the `iss` parameter is right (RFC 9207)."""
+
+    def binds_subject(self, demands: Demands) -> bool:
+        """Say whether a request with these `demands` is answered for their `subject` or nobody."""
 
     def redeem(
         self,
@@ -346,8 +351,10 @@ class SignInLedger(Protocol):
     def failed(self, *, provider: str, code: str) -> None:
         """A sign-in came back without a session; `code` is the public one of the error."""
 
-    def ended(self, *, person: str | None, provider: str, session_key: str, reason: str) -> None:
-        """A session is over, for this reason."""
+    def ended(
+        self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
+    ) -> None:
+        """A session is over, for this reason, by whom. Told twice it is written once."""
 
 
 class NoLedger:
@@ -359,7 +366,9 @@ class NoLedger:
     def failed(self, *, provider: str, code: str) -> None:
         """Forget it."""
 
-    def ended(self, *, person: str | None, provider: str, session_key: str, reason: str) -> None:
+    def ended(
+        self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
+    ) -> None:
         """Forget it."""
 
 
@@ -369,8 +378,20 @@ NO_LEDGER: Final = NoLedger()
 class HeldElsewhere(Protocol):
     """Who keeps something of a session at Genesys that must go when the session does."""
 
+    def release(self, session_key: str) -> bool:
+        """Take it away here and line it up to be revoked; say if there is any. Repeatable.
+
+        Asks nobody but the store. Raises StoreDownError.
+        """
+
     def forget(self, session_key: str) -> bool:
-        """Let go of it; False if Genesys may not have heard. Raises StoreDownError. May be slow."""
+        """Do the same, and revoke what is lined up for this session. May be slow.
+
+        False if Genesys may not have heard; it stays in line then. Raises StoreDownError.
+        """
+
+    def tell_waiting(self) -> int:
+        """Revoke what is lined up, of whichever session; return how many. Raises StoreDownError."""
 
 
 class GenesysTokenDoors(Protocol):

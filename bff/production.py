@@ -44,7 +44,6 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._services: Services | None = None
-        self._rounds: RevocationRounds | None = None
         self._application: Flask | None = None
         super().__init__()
 
@@ -72,24 +71,28 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         """Build the application, once in each worker: connections are not shared by a fork."""
         make_room_for_files(pages=self._settings.guest_connections, others=CONNECTIONS)
         self._services = services = build(self._settings)
-        self._rounds = RevocationRounds(services.sign_out, store=services.store)
-        self._rounds.start()
+        background = services.background
+        RevocationRounds(services.sign_out, store=services.store, runner=background).start()
+        services.session_rounds.start()
         if services.records is not None:
             services.records.writer.start()
+        # Before any page is there: /readyz knows from the start whether news can be heard.
+        services.news.start()
         self._application = application = create_app(services)
         return application
 
     def hang_up(self) -> None:
         """End the event streams and guest sockets of this worker; their pages come back."""
-        if self._application is not None:
-            guest_socket.drain(self._application)
-        if self._services is not None:
-            self._services.news.close()
+        try:
+            if self._application is not None:
+                guest_socket.drain(self._application)
+        finally:
+            # Whatever that came to: pages that are told nothing would use up the grace.
+            if self._services is not None:
+                self._services.news.close()
 
     def close(self) -> None:
         """Let go of everything that this worker holds."""
-        if self._rounds is not None:
-            self._rounds.stop()
         if self._services is not None:
             self._services.close()
 

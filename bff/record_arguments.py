@@ -52,7 +52,25 @@ def add_records(commands: "Choices", *, offer: "Offer", command: "Command") -> N
         "--older-than", type=age, metavar="AGE", help="365d, 48h, 90m; or BFF_PROFILE_RETENTION"
     )
     prune.add_argument("--yes", action="store_true", help="do it; it cannot be taken back")
+    outbox = offer(
+        commands.add_parser("outbox", help="events that wait for the records, and dead letters"),
+        "ACTION",
+    )
+    listing = outbox.add_parser("list", help="pending events by lane, and every dead letter")
+    showing = outbox.add_parser("show", help="what is known of a dead letter")
+    showing.add_argument("letter", metavar="ID", help="as `outbox list` prints it")
+    retrying = outbox.add_parser("retry", help="deliver dead letters again")
+    chosen = retrying.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("letter", nargs="?", metavar="ID", help="as `outbox list` prints it")
+    chosen.add_argument("--all", action="store_true", help="every dead letter")
+    discarding = outbox.add_parser("discard", help="delete a dead letter: not without --yes")
+    discarding.add_argument("letter", metavar="ID", help="as `outbox list` prints it")
+    discarding.add_argument("--yes", action="store_true", help="do it; it cannot be taken back")
     works = {
+        "outbox list": listing,
+        "outbox show": showing,
+        "outbox retry": retrying,
+        "outbox discard": discarding,
         "erase": erase,
         "export": export,
         "import": taking,

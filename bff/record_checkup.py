@@ -1,14 +1,16 @@
 """The part of `messenger-bff check` that looks at the guest records."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from bff.errors import RecordsDownError
-from bff.findings import Finding, fault, fine, note
+from bff.findings import Finding, fault, fine, note, warning
 from bff.record_wiring import open_database, records_url
 from bff.settings import Settings
+from bff.trail_ports import Weight
 
 _SQLITE: Final = "sqlite:///"
 
@@ -23,7 +25,7 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         )
         return
     if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
-        yield fine("records: their file is made when the service first starts")
+        yield _before_the_file(Path(url.removeprefix(_SQLITE)).parent)
         return
     database = open_database(settings)
     if database is None:
@@ -31,19 +33,26 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
     where = urlsplit(url)
     place = where.hostname or where.path.removeprefix("/")
     try:
-        current = database.is_current()
+        found = database.examine()
     except RecordsDownError as error:
         yield fault(
             f"records: the database at {place} does not answer ({error.detail})",
             "look at BFF_RECORDS_URL, and whether that place can be reached and written to",
         )
     else:
-        if current:
+        if all(one.weight is Weight.WARNING for one in found):
             yield fine(f"records: the database at {place} answers, and its tables are ours")
-        else:
-            yield fault(
-                f"records: the tables at {place} are not those of this version",
-                "run `messenger-bff db upgrade`",
-            )
+        for one in found:
+            tell = warning if one.weight is Weight.WARNING else fault
+            yield tell(f"records: at {place}: {one.what}", one.fix)
     finally:
         database.close()
+
+
+def _before_the_file(folder: Path) -> Finding:
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        return fault(
+            f"records: their file cannot be made: {folder} is no folder that we can write to",
+            "make it, or name another place in BFF_RECORDS_URL",
+        )
+    return fine("records: their file is made when the service first starts")

@@ -1,4 +1,4 @@
-"""What `erase`, `export`, `guests import`, `gdpr`, `callbacks` and `records prune` do."""
+"""What `erase`, `export`, `guests`, `gdpr`, `callbacks`, `records` and `outbox` do."""
 
 import argparse
 import json
@@ -37,6 +37,7 @@ from bff.records.gdpr_filing import GdprFiling
 from bff.records.guest_export import export_guest
 from bff.records.guest_import import GuestImport
 from bff.records.guest_search import FoundGuest
+from bff.records.outbox_report import OutboxReport
 from bff.records.record_house import Records
 from bff.records.remains import Remainder, what_remains
 from bff.records.retention import Retention
@@ -119,6 +120,10 @@ def run(options: argparse.Namespace, settings: Settings, here: Services) -> int:
         "gdpr status": _gdpr_status,
         "register": _register,
         "prune": _prune,
+        "outbox list": _outbox_list,
+        "outbox show": _outbox_show,
+        "outbox retry": _outbox_retry,
+        "outbox discard": _outbox_discard,
     }
     try:
         if here.records is None:
@@ -385,6 +390,46 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
         print(file=sys.stderr)
     gone, events = _many(pruned.guests, "guest"), _many(pruned.sources, "event")
     print(f"{gone} erased, addresses of {events} forgotten")
+    return 0
+
+
+def _outbox_list(_: argparse.Namespace, desk: Desk) -> int:
+    for line in OutboxReport(desk.records.outbox).listing():
+        print(line)
+    return 0
+
+
+def _outbox_show(options: argparse.Namespace, desk: Desk) -> int:
+    for line in OutboxReport(desk.records.outbox).about(options.letter):
+        print(line)
+    return 0
+
+
+def _outbox_retry(options: argparse.Namespace, desk: Desk) -> int:
+    report = OutboxReport(desk.records.outbox)
+    names = report.outbox.dead.ids() if options.all else [options.letter]
+    done, left = report.retried(names)
+    if done:
+        desk.note(Action.OUTBOX_RETRIED, {"events": len(done)})
+    desk.records.settle()
+    print(f"{_many(len(done), 'event')} put back; {report.outbox.length} pending now")
+    for name in left:
+        print(f"{name} still cannot be decrypted, and stays", file=sys.stderr)
+    again = sorted(set(report.outbox.dead.ids()) - set(left))
+    for name in again:
+        print(f"{name} is set aside: see `messenger-bff outbox show {name}`", file=sys.stderr)
+    return EXIT_FAULT if left or again else 0
+
+
+def _outbox_discard(options: argparse.Namespace, desk: Desk) -> int:
+    dead = OutboxReport(desk.records.outbox).found(options.letter)
+    if not options.yes:
+        print(f"{dead.id} would be deleted for good\n{NOT_DONE}")
+        return 0
+    details: dict[str, Detail] = {"letter": dead.id, "kind": dead.desk, "why": dead.why}
+    desk.note(Action.OUTBOX_DISCARDED, details)
+    desk.records.outbox.dead.drop(dead.id)
+    print(f"{dead.id} is deleted")
     return 0
 
 

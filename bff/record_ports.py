@@ -160,3 +160,25 @@ class Imports(Protocol):
 
     def keep(self, row: ImportRow) -> None:
         """Write how far it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxMark:
+    """How far a lane of the outbox is delivered: this event, by number and hash, and all before.
+
+    Numbers begin anew with each `generation`.
+    """
+
+    generation: str
+    number: int
+    hash: str
+
+
+class OutboxMarks(Protocol):
+    """Keeps in the database how far each lane is delivered, for a store that forgets."""
+
+    def find(self, lane: str) -> OutboxMark | None:
+        """Return how far it is. RecordsDownError if the database is away."""
+
+    def keep(self, lane: str, mark: OutboxMark) -> None:
+        """Write how far it is. RecordsDownError if the database is away."""

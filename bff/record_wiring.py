@@ -1,25 +1,35 @@
 """The guest records put together: their adapters are known here and in `wiring` only."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from bff.adapters.head_copies import copies_file, head_copies
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import RecordsPlace, SqlRecords
+from bff.adapters.sql_outbox import SqlOutboxMarks
+from bff.background.runner import BackgroundRunner
 from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
 from bff.records import audit_writing, guest_memory
+from bff.records.audit_events import SYSTEM, Action, Actor, AuditEvent, Detail, Outcome
 from bff.records.audit_heads import HeadKeys, HeadSigner
-from bff.records.audit_writing import OutboxTrail, TrailDesk
+from bff.records.audit_reading import EVENT_ID_BYTES
+from bff.records.audit_writing import OutboxTrail, SourceSealing, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.record_house import Records, TrailRounds
 from bff.setting_checks import decoded_key
 from bff.settings import Settings
 
+if TYPE_CHECKING:
+    from bff.records.outbox_delivery import Desk
+
 RECORDS_FILE: Final = "-records"
 
 
-def build_records(settings: Settings, foundation: Foundation) -> Records | None:
+def build_records(
+    settings: Settings, foundation: Foundation, runner: BackgroundRunner | None = None
+) -> Records | None:
     """Put the records together; None where there is no database for them.
 
     Opens nothing yet: a database that is away is no reason not to start.
@@ -29,10 +39,10 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         return None
     keys = PurposeKeys(decoded_key(settings.pairwise_salt))
     keeper = SqlAudit(database, clock=foundation.clock, entropy=foundation.entropy)
-    head_keys = HeadKeys(foundation)
-    signer = _signer(settings, foundation, keeper, head_keys)
+    head_keys = HeadKeys(foundation, log_id=database.name)
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
+    signer = _signer(settings, foundation, keeper, head_keys, trail)
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
     guests = guest_records(
         settings,
@@ -44,11 +54,16 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
         purposes=keys,
     )
     rounds.also(guests.rounds.once)
-    desks = {
-        audit_writing.DESK: TrailDesk(keeper, written=signer.written).deliver,
+    sources = SourceSealing(guests.keys, entropy=foundation.entropy)
+    trail.sources = sources
+    desks: dict[str, Desk] = {
+        audit_writing.DESK: TrailDesk(keeper, written=signer.written, sources=sources).deliver,
         guest_memory.DESK: guests.memory.deliver,
     }
-    writer = OutboxWriter(outbox, foundation, desks=desks, afterwards=rounds.once)
+    marks = SqlOutboxMarks(database)
+    writer = OutboxWriter(
+        outbox, foundation, desks=desks, afterwards=rounds.once, marks=marks, runner=runner
+    )
     guests.erasure.deliver_first(writer.once)
 
     def close() -> None:
@@ -77,8 +92,25 @@ def build_records(settings: Settings, foundation: Foundation) -> Records | None:
 
 
 def _signer(
-    settings: Settings, foundation: Foundation, keeper: SqlAudit, keys: HeadKeys
+    settings: Settings,
+    foundation: Foundation,
+    keeper: SqlAudit,
+    keys: HeadKeys,
+    trail: OutboxTrail,
 ) -> HeadSigner:
+    def note(
+        action: Action, outcome: Outcome, details: Mapping[str, Detail], *, actor: Actor = SYSTEM
+    ) -> None:
+        event = AuditEvent(
+            event_id=foundation.entropy.token(EVENT_ID_BYTES),
+            at=foundation.clock.now(),
+            action=action,
+            outcome=outcome,
+            actor=actor,
+            details=details,
+        )
+        trail.note(event)
+
     return HeadSigner(
         keeper,
         keys,
@@ -86,6 +118,7 @@ def _signer(
         age=settings.audit_head_age,
         copies=head_copies(settings.audit_heads),
         store=foundation.store,
+        note=note,
     )
 
 

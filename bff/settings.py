@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from bff.errors import SettingsError
 from bff.guest_settings import GuestSettings
-from bff.identity_settings import ProviderSettings, check_known_to_genesys
+from bff.identity_settings import ProviderSettings, check_known_to_genesys, check_names
 from bff.inspector_settings import InspectorSettings
 from bff.record_settings import RecordSettings
 from bff.setting_checks import (
@@ -44,6 +44,7 @@ from bff.setting_sources import (
     merge,
     unknown_variables,
 )
+from bff.signin.redirect_uris import callback_of, redirect_uri
 
 
 class ServiceSettings(BaseSettings):
@@ -193,6 +194,7 @@ class ServiceSettings(BaseSettings):
     def _providers_fit_codes(
         cls, value: dict[str, ProviderSettings], info: ValidationInfo
     ) -> dict[str, ProviderSettings]:
+        check_names(value)
         check_known_to_genesys(value, codes=info.data.get("codes"))
         return value
 
@@ -229,13 +231,21 @@ class ServiceSettings(BaseSettings):
 
     @property
     def redirect_uri(self) -> str:
-        """Return where providers send browsers back."""
+        """Return where the first provider sends browsers back."""
         return self.public_url + "/auth/callback"
 
     @property
     def passthrough_redirect_uri(self) -> str:
-        """Return where providers send browsers back with codes for Genesys."""
+        """Return where the first provider sends browsers back with codes for Genesys."""
         return self.public_url + "/messenger/callback"
+
+    def redirect_uri_of(self, provider: str) -> str:
+        """Return where a provider sends browsers back: a place of its own."""
+        return redirect_uri(self.redirect_uri, callback_of(provider, self.providers))
+
+    def passthrough_redirect_uri_of(self, provider: str) -> str:
+        """Return where a provider sends browsers back with codes for Genesys."""
+        return redirect_uri(self.passthrough_redirect_uri, callback_of(provider, self.providers))
 
     @property
     def broker_issuer(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final, Protocol
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,8 +112,20 @@ class TrailKeeper(Protocol):
     def newest_head(self) -> SignedHead | None:
         """Return the last signed head."""
 
+    def heads_before(self, seq: int | None, *, limit: int) -> Sequence[SignedHead]:
+        """Return heads of events before `seq` (None: of all), newest first.
+
+        No event's heads are cut in two by `limit`: the last event may bring more.
+        """
+
     def add_head(self, head: SignedHead) -> bool:
-        """Keep a head; False if one is kept for that event already."""
+        """Keep a head; False if this very one is kept already.
+
+        Raises RecordsDownError also if the database refuses it.
+        """
+
+    def strays(self) -> int:
+        """Return how many rows `db upgrade` has set aside, because they were no events."""
 
     def prune_sources(self, before: int) -> int:
         """Forget from where events older than `before` came; return how many."""
@@ -129,6 +142,28 @@ class HeadCopies(Protocol):
         """Keep a head as well. Keeping one twice does no harm."""
 
 
+class Weight(StrEnum):
+    """What a finding means for the start of the service."""
+
+    FAULT = "fault"
+    """It must not start: records could not be written, or not be protected."""
+
+    DAMAGE = "damage"
+    """The log has lost a protection: it must not start, and the log can still be verified."""
+
+    WARNING = "warning"
+    """It may start, and should be changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseFinding:
+    """Something that is wrong with the database, in one line, and what to do about it."""
+
+    what: str
+    fix: str
+    weight: Weight = Weight.FAULT
+
+
 class RecordsDatabase(Protocol):
     """The database of the records as a whole."""
 
@@ -136,8 +171,15 @@ class RecordsDatabase(Protocol):
     def embedded(self) -> bool:
         """Say whether it is a file of our own."""
 
-    def upgrade(self) -> None:
-        """Bring the tables up to date."""
+    def upgrade(self) -> Sequence[str]:
+        """Bring the tables up to date; return what an operator should know of it.
+
+        Raises SettingsError, in one line, if this database cannot be brought up to date, and
+        RecordsDownError if it is away.
+        """
+
+    def examine(self) -> Sequence[DatabaseFinding]:
+        """Return what is wrong, the worst first. Raises RecordsDownError if it is away."""
 
     def is_current(self) -> bool:
         """Say whether the tables are those of this version."""

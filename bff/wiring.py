@@ -1,7 +1,7 @@
 """The only room that knows every adapter: settings in, services out."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -11,12 +11,14 @@ from bff.adapters.operator_name import operator_name
 from bff.adapters.redis_store import RedisStore
 from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemClock, SystemEntropy
+from bff.background.runner import BackgroundRunner
 from bff.broker.provider import Broker, BrokerClient, Principal
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.flow_ports import NO_WATCH, FlowWatch
-from bff.guest_wiring import guest_house, held_tokens, session_ids
+from bff.guest_record_wiring import guest_key_ring
+from bff.guest_wiring import guest_house, held_tokens, id_ring, session_ids
 from bff.guests.guest_archive import GuestArchive, NoArchive
 from bff.guests.held_tokens import HeldTokens
 from bff.identity_settings import ProviderSettings
@@ -35,7 +37,10 @@ from bff.settings import Settings
 from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.records import SessionKey
 from bff.signin.session_book import SessionBook, SessionLimits
+from bff.signin.session_end import SessionEnder
+from bff.signin.session_expiry import AFTERLIFE, ExpirySweep
 from bff.signin.session_news import NewsDesk
+from bff.signin.session_rounds import SessionRounds
 from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
@@ -74,7 +79,11 @@ class Witness:
 
 @dataclass(frozen=True, slots=True)
 class TokensOfPeople:
-    """Forgets the Genesys tokens of an erased guest's person, whose sign-in goes on."""
+    """Forgets the Genesys tokens of an erased guest's person, whose sign-in goes on.
+
+    No session ends, so this is nothing for `SessionEnder`. What Genesys cannot be told now stays in
+    the same line as that of an ended session.
+    """
 
     book: SessionBook
     held: HeldTokens
@@ -101,8 +110,9 @@ def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
 def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:
     """Open the ring that seals what is stored.
 
-    Its keys stay openable longer than anything they sealed can live: the longest session, a
-    revocation that waits for its provider, or a letter that waits for the database.
+    Its keys stay openable longer than anything they sealed can live: the longest session, with the
+    time that it is kept past its end, a revocation that waits for its provider, or a letter that
+    waits for the database.
     """
     return KeyRing(
         store,
@@ -111,7 +121,8 @@ def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entrop
         clock=clock,
         entropy=entropy,
         rotate_after=settings.key_lifecycle,
-        keep_for=max(settings.session_absolute, REVOCATION_LIFE, LETTERS_KEPT) + timedelta(hours=1),
+        keep_for=max(settings.session_absolute + AFTERLIFE, REVOCATION_LIFE, LETTERS_KEPT)
+        + timedelta(hours=1),
     )
 
 
@@ -127,7 +138,6 @@ def build(
     entropy = entropy or SystemEntropy()
     store = open_store(settings, clock=clock, entropy=entropy)
     ring = open_ring(settings, store, clock=clock, entropy=entropy)
-    _refuse_wrong_master_key(ring)
     foundation = Foundation(store=store, sealer=ring, clock=clock, entropy=entropy)
     desks = {
         name: _desk(name, provider, clock=clock, entropy=entropy)
@@ -135,7 +145,8 @@ def build(
     }
     providers = {name: desk.provider for name, desk in desks.items()}
     subjects = PairwiseSubjects(decoded_key(settings.pairwise_salt))
-    records = build_records(settings, foundation)
+    background = BackgroundRunner(clock=clock)
+    records = build_records(settings, foundation, background)
     ledger = _ledger(records, foundation)
     watch: FlowWatch = NO_WATCH
     inspector = build_inspector(settings, foundation)
@@ -147,28 +158,42 @@ def build(
         limits=SessionLimits(idle=settings.session_idle, absolute=settings.session_absolute),
         ledger=ledger,
     )
+    ends = SessionEnder(foundation, book=book, providers=providers)
     vault = TokenVault(
         foundation,
         book=book,
         providers=providers,
         policy=VaultPolicy(lead=settings.renewal_lead, outage_grace=settings.outage_grace),
         watch=watch,
+        ends=ends,
     )
     transactions = Transactions(foundation)
-    news = NewsDesk(store, clock=clock)
+    news = NewsDesk(store, clock=clock, runner=background)
     signing_keys = SigningKeys(foundation, rotate_after=settings.signing_key_lifecycle)
     broker = _broker(settings, foundation, Witness(book, vault), signing_keys, watch)
     held = held_tokens(settings, foundation, broker)
     guest_ring = session_ids(settings, foundation)
+    rings = open_rings(
+        settings, store, records.guests.ring if records else None, clock=clock, entropy=entropy
+    )
+    rekeyed = _under_master_key(rings)
     if records is not None and held is not None:
         records.guests.erasure.also_tell(TokensOfPeople(book, held, records))
     if records is not None:
         records.rounds.also(_key_watch(records, foundation, ring, signing_keys, guest_ring).once)
+        records.rounds.also(records.signer.introduce_in_turn)
+
+    passthrough = build_passthrough(
+        settings, foundation, book=book, vault=vault, transactions=transactions, watch=watch
+    )
+    if passthrough is not None:
+        ends.also_release(passthrough.forget)
 
     def close() -> None:
         news.close()
         if records is not None:
             records.close()
+        background.stop(limit=timedelta(seconds=1))
         store.close()
 
     return Services(
@@ -196,20 +221,21 @@ def build(
             held=held,
         ),
         transactions=transactions,
-        passthrough=build_passthrough(
-            settings,
-            foundation,
-            book=book,
-            vault=vault,
-            transactions=transactions,
-            watch=watch,
-        ),
+        passthrough=passthrough,
         book=book,
         vault=vault,
+        session_rounds=SessionRounds(
+            ends,
+            ExpirySweep(foundation, sessions=book, ends=ends),
+            store=store,
+            runner=background,
+        ),
         news=news,
         subjects=subjects,
         broker=broker,
         key_ring=ring,
+        rings=rings,
+        rekeyed=rekeyed,
         signing_keys=signing_keys,
         providers=providers,
         guests=guest_house(
@@ -223,6 +249,7 @@ def build(
         session_ids=guest_ring,
         records=records,
         inspector=inspector,
+        background=background,
         close=close,
     )
 
@@ -238,13 +265,45 @@ def _archive(records: Records | None, foundation: Foundation) -> GuestArchive:
     )
 
 
-def _refuse_wrong_master_key(ring: KeyRing) -> None:
-    try:
-        ring.keys()
-    except BrokenSealError as error:
-        raise SettingsError(f"BFF_MASTER_KEY does not open this store: {error.detail}") from error
-    except StoreDownError:
-        log.warning("the store does not answer; starting all the same")
+def open_rings(
+    settings: Settings,
+    store: Store,
+    of_guests: KeyRing | None,
+    *,
+    clock: Clock,
+    entropy: Entropy,
+) -> dict[str, KeyRing]:
+    """Return every ring that there can be, by what its keys are for.
+
+    Also those of parts that are switched off now: what they hold must outlive a change of the
+    master key.
+    """
+    return {
+        "seal": open_ring(settings, store, clock=clock, entropy=entropy),
+        "chat": id_ring(settings, store, clock=clock, entropy=entropy),
+        "guest": of_guests or guest_key_ring(settings, store, clock=clock, entropy=entropy),
+    }
+
+
+def _under_master_key(rings: Mapping[str, KeyRing]) -> tuple[str, ...]:
+    """Seal every ring under the current master key; return which were sealed anew.
+
+    Raises SettingsError for one that no configured key opens.
+    """
+    done = []
+    for use, ring in rings.items():
+        try:
+            if ring.rekey():
+                log.info("the %s keys are now encrypted under BFF_MASTER_KEY", use)
+                done.append(use)
+        except BrokenSealError as error:
+            raise SettingsError(
+                f"BFF_MASTER_KEY does not open this store: {error.detail}"
+            ) from error
+        except StoreDownError:
+            log.warning("the store does not answer; starting all the same")
+            break
+    return tuple(done)
 
 
 def _key_watch(
@@ -337,4 +396,5 @@ def _desk(name: str, provider: ProviderSettings, *, clock: Clock, entropy: Entro
             prompt=provider.prompt, max_age=provider.max_age, acr_values=provider.acr_values
         ),
         claim_names=provider.claims,
+        assume_email_verified=provider.assume_email_verified,
     )

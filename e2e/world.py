@@ -156,6 +156,12 @@ class World:
         assert self.services.records is not None
         self.services.records.settle()
 
+    def audit_actions(self) -> list[str]:
+        """Return the action of every event of the audit log, oldest first."""
+        self.records_settled()
+        assert self.services.records is not None
+        return [row.action for row in self.services.records.keeper.rows(after=0, limit=10_000)]
+
     def tab(self) -> Shopper:
         """Return another tab of the same browser."""
         return Shopper(self.context.new_page(), self.stage.brand_url)

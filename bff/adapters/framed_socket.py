@@ -36,6 +36,7 @@ SWITCHING_PROTOCOLS: Final = 101
 # After the other end has hung up, whatever was being done with the socket fails in one of these.
 _GONE: Final = (OSError, ValueError, AttributeError)
 
+log = logging.getLogger(__name__)
 quiet: Final = logging.getLogger("bff.sockets")
 quiet.setLevel(logging.WARNING)  # at DEBUG the library writes down whole frames
 
@@ -185,6 +186,10 @@ class FramedSocket:
         except TimeoutError:
             return None
         except _GONE:
+            return b""
+        except Exception:
+            # The owner waits for the end of this connection, and must learn of it.
+            log.exception("a connection could not be read")
             return b""
 
 

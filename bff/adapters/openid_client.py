@@ -1,7 +1,7 @@
 """One identity provider, spoken to with Authlib's requests client, hardened where it is lenient."""
 
-import contextlib
 import json
+import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Literal
@@ -14,11 +14,12 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from requests.auth import HTTPBasicAuth
 
-from bff.adapters.http_client import guard, http_session
-from bff.adapters.provider_metadata import ProviderMetadata, fetch_json
-from bff.adapters.retry_after import retry_after
+from bff.adapters.http_client import AnswerTooLongError, guard, http_session
+from bff.adapters.provider_metadata import FETCH_LIMIT_S, ProviderMetadata, fetch_json
+from bff.adapters.token_answers import sorted_answer
 from bff.adapters.verified_tokens import LOGOUT_TYPE, TokenVerifier
 from bff.errors import (
+    ClientRefusedError,
     IdentityProviderDownError,
     IssuerMixUpError,
     ProviderAnswerError,
@@ -35,8 +36,16 @@ from bff.ports import (
     VerifiedIdentity,
 )
 
+log = logging.getLogger(__name__)
+
 DEFAULT_TOKEN_LIFE_S: Final = 300
+LONGEST_TOKEN_LIFE_S: Final = 366 * 86400
 REVOKE_TIMEOUT_S: Final = 5
+SIGNED_ONLY: Final = frozenset(
+    {"iss", "sub", "aud", "azp", "exp", "nbf", "iat", "auth_time", "nonce", "acr", "amr", "sid"}
+)
+"""Facts about a sign-in: from the ID token, which is signed and checked, never from userinfo."""
+
 WANTED_CLAIMS: Final = ("email", "given_name", "family_name", "name")
 
 
@@ -65,7 +74,9 @@ class OpenIdClient:
         self._registration = registration
         self._clock = clock
         self._entropy = entropy
-        self.metadata = ProviderMetadata(registration.issuer, http=http_session(), clock=clock)
+        self.metadata = ProviderMetadata(
+            registration.issuer, http=http_session(total_s=FETCH_LIMIT_S), clock=clock
+        )
         self._tokens = TokenVerifier(
             self.metadata,
             client_id=registration.client_id,
@@ -106,6 +117,18 @@ class OpenIdClient:
             wanted = {"id_token": {"sub": {"value": demands.subject, "essential": True}}}
             asked["claims"] = json.dumps(wanted)
         return asked
+
+    def binds_subject(self, demands: Demands) -> bool:
+        """Say whether a request with these `demands` is answered for their `subject` or nobody.
+
+        OIDC Core 3.1.2.2 forbids a provider that reads `claims` to answer for anybody else. One
+        that does not say that it reads it may ignore it, and shows its form to whoever sits there.
+        """
+        if demands.subject is None:
+            return False
+        if demands.subject_if_public:
+            return self._subjects_are_public()
+        return self.metadata.document().get("claims_parameter_supported") is True
 
     def _subjects_are_public(self) -> bool:
         """Say whether another client's `sub` is ours too (OIDC Core section 8), and can be asked.
@@ -229,11 +252,16 @@ class OpenIdClient:
     def _token_request(self, **body: str) -> dict[str, Any]:
         """POST to the token endpoint, exactly once, and sort the answer.
 
-        Raises TokensRefusedError for `invalid_grant` alone: every other refusal (a wrong client
-        secret, a scope taken away) is the operator's business and must not sign people out.
+        Raises TokensRefusedError where the user must come again, ClientRefusedError where we are
+        refused (a wrong client secret, a scope taken away): that is the operator's business and
+        must not sign anybody out.
         """
         url = self.metadata.endpoint("token_endpoint")
-        return _sorted_answer(self._post(self._session(), str(url), body))
+        try:
+            return sorted_answer(self._post(self._session(), str(url), body))
+        except ClientRefusedError as error:
+            log.error("provider %s refuses this service: %s", self.name, error.detail)  # noqa: TRY400 - the trace says nothing more
+            raise
 
     def _post(self, session: OAuth2Session, url: str, body: dict[str, str]) -> requests.Response:
         try:
@@ -246,6 +274,8 @@ class OpenIdClient:
                 auth=self._client_auth(session),
                 allow_redirects=False,
             )
+        except AnswerTooLongError as error:
+            raise ProviderAnswerError(f"token endpoint: {error}") from None
         except (requests.RequestException, AuthlibBaseError) as error:
             # No cause: requests' errors carry the prepared request with code and secret.
             raise IdentityProviderDownError(f"token endpoint: {type(error).__name__}") from None
@@ -254,8 +284,7 @@ class OpenIdClient:
     def _token_set(
         self, answer: dict[str, Any], *, refresh_token: str | None, id_token: str | None
     ) -> TokenSet:
-        life = answer.get("expires_in")
-        seconds = life if isinstance(life, int | float) and life > 0 else DEFAULT_TOKEN_LIFE_S
+        seconds = _life_s(answer.get("expires_in"))
         return TokenSet(
             access_token=answer["access_token"],
             refresh_token=_text(answer.get("refresh_token")) or refresh_token,
@@ -286,30 +315,14 @@ class OpenIdClient:
         if info.get("sub") != claims["sub"]:
             # OIDC Core 5.3.2: else a stolen access token could lend its names to this session.
             raise ProviderAnswerError("userinfo names another person")
-        return {**info, **claims}
+        return {**{name: info[name] for name in info if name not in SIGNED_ONLY}, **claims}
 
 
-def _sorted_answer(response: requests.Response) -> dict[str, Any]:
-    """Return the answer of a token endpoint, or raise what it means."""
-    status = response.status_code
-    if status >= requests.codes.server_error or status == requests.codes.too_many_requests:
-        raise IdentityProviderDownError(
-            f"token endpoint: {status}", retry_after=retry_after(response.headers)
-        )
-    body: object = None
-    with contextlib.suppress(ValueError):
-        body = response.json()
-    if not isinstance(body, dict):
-        raise ProviderAnswerError(f"token endpoint: {status} without a JSON object")
-    if status == requests.codes.bad_request and body.get("error") == "invalid_grant":
-        raise TokensRefusedError("token endpoint: invalid_grant")
-    if status != requests.codes.ok:
-        raise ProviderAnswerError(f"token endpoint: {status} {str(body.get('error'))[:64]!r}")
-    if not isinstance(body.get("access_token"), str):
-        raise ProviderAnswerError("token answer has no access_token")
-    if str(body.get("token_type", "")).lower() != "bearer":
-        raise ProviderAnswerError("token answer is not of type Bearer")
-    return body
+def _life_s(value: object) -> float:
+    """Return how long an access token lives, in seconds; whatever is no number is not believed."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return DEFAULT_TOKEN_LIFE_S
+    return min(value, LONGEST_TOKEN_LIFE_S)
 
 
 def _text(value: object) -> str | None:

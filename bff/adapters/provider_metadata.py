@@ -1,5 +1,6 @@
 """A provider's discovery document and keys: fetched, checked, kept for a while, never hammered."""
 
+import logging
 import threading
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -7,19 +8,28 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import JWKRegistry, Key, KeySet
 
-from bff.adapters.http_client import is_loopback_name
+from bff.adapters.http_client import (
+    AnswerTooLongError,
+    InnerAddressError,
+    is_loopback_name,
+    json_object,
+)
+from bff.adapters.kept_document import KeptDocument
 from bff.errors import IdentityProviderDownError, ProviderAnswerError
 from bff.ports import Clock
 
-METADATA_LIFE: Final = timedelta(hours=1)
+log = logging.getLogger(__name__)
+
 REFETCH_PAUSE: Final = timedelta(minutes=1)
-DOWN_PAUSE: Final = timedelta(seconds=2)
+FETCH_LIMIT_S: Final = 10
+"""For one document with a second try: somebody waits for a sign-in meanwhile."""
+
 WELL_KNOWN: Final = "/.well-known/openid-configuration"
 
-_MAX_DOCUMENT_BYTES: Final = 512 * 1024
 _ENDPOINTS: Final = (
     "authorization_endpoint",
     "token_endpoint",
@@ -28,6 +38,10 @@ _ENDPOINTS: Final = (
     "revocation_endpoint",
     "end_session_endpoint",
 )
+_KINDS: Final = ("RSA", "EC", "OKP")
+_LEAST_MODULUS_CHARS: Final = 342
+"""2048 bits in base64url."""
+
 _REQUIRED: Final = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -35,7 +49,7 @@ def check_endpoint(url: object, *, issuer: str) -> None:
     """Raise ProviderAnswerError unless `url` is one that this issuer may send us to.
 
     https always; http only on loopback, and only when the issuer itself is there. The address
-    behind the name is checked when it is dialled (`http_client`), so that rebinding is caught too.
+    behind the name is checked before it is dialled (`http_client`).
     """
     if not isinstance(url, str):
         raise ProviderAnswerError(f"endpoint is not text: {type(url).__name__}")
@@ -51,18 +65,24 @@ def fetch_json(http: requests.Session, url: str) -> dict[str, Any]:
     """GET a JSON object. Down for no answer and 5xx, ProviderAnswerError for anything else."""
     try:
         response = http.get(url, headers={"Accept": "application/json"}, allow_redirects=False)
+    except (AnswerTooLongError, InnerAddressError) as error:
+        raise ProviderAnswerError(f"GET {url}: {error}") from None
     except requests.RequestException as error:
         raise IdentityProviderDownError(f"GET {url}: {type(error).__name__}") from error
-    if response.status_code >= requests.codes.server_error or response.status_code == 429:  # noqa: PLR2004 - RFC 6585
-        raise IdentityProviderDownError(f"GET {url}: {response.status_code}")
-    if response.status_code != requests.codes.ok or len(response.content) > _MAX_DOCUMENT_BYTES:
-        raise ProviderAnswerError(f"GET {url}: {response.status_code}")
-    try:
-        document = response.json()
-    except ValueError as error:
-        raise ProviderAnswerError(f"GET {url}: no JSON") from error
-    if not isinstance(document, dict):
-        raise ProviderAnswerError(f"GET {url}: not an object")
+    status = response.status_code
+    if status >= requests.codes.server_error or status == requests.codes.too_many_requests:
+        raise IdentityProviderDownError(f"GET {url}: {status}")
+    if response.is_redirect:
+        where = urlsplit(response.headers.get("Location", ""))
+        raise ProviderAnswerError(
+            f"GET {url}: {status}, a redirect to {where.scheme}://{where.hostname}{where.path}; "
+            "none is followed: name the address that answers by itself"
+        )
+    if status != requests.codes.ok:
+        raise ProviderAnswerError(f"GET {url}: {status}")
+    document = json_object(response)
+    if document is None:
+        raise ProviderAnswerError(f"GET {url}: no JSON object")
     return document
 
 
@@ -73,43 +93,46 @@ class ProviderMetadata:
         self.issuer = issuer
         self._http = http
         self._clock = clock
+        self._document = KeptDocument(
+            self._fetch_document, what=f"discovery of {issuer}", clock=clock
+        )
+        self._keys = KeptDocument(self._fetch_keys, what=f"keys of {issuer}", clock=clock)
         self._lock = threading.Lock()
-        self._document: Mapping[str, Any] | None = None
-        self._keys: KeySet | None = None
-        self._document_until = datetime.min.replace(tzinfo=clock.now().tzinfo)
-        self._keys_until = self._document_until
-        self._next_refetch = self._document_until
-        self._silent_until = self._document_until
+        self._next_refetch: dict[bool, datetime] = {}
 
     def document(self) -> Mapping[str, Any]:
         """Return the checked discovery document.
 
         Raises IdentityProviderDownError or ProviderAnswerError. A document that is merely old
-        is used while the provider is down.
+        is used while no better one can be read.
+        """
+        return self._document.get()
+
+    def endpoint(self, name: str) -> str | None:
+        """Return the address of one endpoint, or None if the provider has none."""
+        url = self.document().get(name)
+        return url if isinstance(url, str) else None
+
+    def keys(self) -> KeySet:
+        """Return the signing keys. Raises as `document` does."""
+        return self._keys.get()
+
+    def refetched_keys(self, *, by_stranger: bool) -> KeySet | None:
+        """Fetch the keys anew because one was missing; None if that was done a moment ago.
+
+        Anybody can invent a key id, so the pause is what keeps a flood of forged tokens from
+        becoming a flood at the provider. What strangers send (`by_stranger`) has a pause of its
+        own: it must not delay the keys of a token that the provider itself has just given us.
         """
         with self._lock:
             now = self._clock.now()
-            if self._document is not None and now < self._document_until:
-                return self._document
-            try:
-                self._document = self._fetch_document(now)
-            except IdentityProviderDownError:
-                if self._document is None:
-                    raise
-                self._document_until = now + REFETCH_PAUSE
-            else:
-                self._document_until = now + METADATA_LIFE
-            return self._document
+            if now < self._next_refetch.get(by_stranger, now):
+                return None
+            self._next_refetch[by_stranger] = now + REFETCH_PAUSE
+        return self._keys.fetch_now()
 
-    def _fetch_document(self, now: datetime) -> Mapping[str, Any]:
-        if now < self._silent_until:
-            raise IdentityProviderDownError(f"{self.issuer} did not answer a moment ago")
-        try:
-            document = fetch_json(self._http, self.issuer.rstrip("/") + WELL_KNOWN)
-        except IdentityProviderDownError:
-            # While it is down, hundreds of waiting requests must not each wait for a time-out.
-            self._silent_until = now + DOWN_PAUSE
-            raise
+    def _fetch_document(self) -> Mapping[str, Any]:
+        document = fetch_json(self._http, self.issuer.rstrip("/") + WELL_KNOWN)
         if document.get("issuer") != self.issuer:
             # Discovery 4.3: equal to the letter, or another issuer speaks for this one.
             raise ProviderAnswerError(f"discovery names another issuer than {self.issuer}")
@@ -118,44 +141,41 @@ class ProviderMetadata:
                 check_endpoint(document.get(name), issuer=self.issuer)
         return document
 
-    def endpoint(self, name: str) -> str | None:
-        """Return the address of one endpoint, or None if the provider has none."""
-        url = self.document().get(name)
-        return url if isinstance(url, str) else None
-
-    def keys(self) -> KeySet:
-        """Return the signing keys, at most `METADATA_LIFE` old."""
+    def _fetch_keys(self) -> KeySet:
         url = self.endpoint("jwks_uri") or ""
-        with self._lock:
-            now = self._clock.now()
-            if self._keys is None or now >= self._keys_until:
-                try:
-                    self._keys = self._fetch_keys(url)
-                except IdentityProviderDownError:
-                    if self._keys is None:
-                        raise
-                self._keys_until = now + METADATA_LIFE
-            return self._keys
+        listed = fetch_json(self._http, url).get("keys")
+        if not isinstance(listed, list):
+            raise ProviderAnswerError(f"GET {url}: `keys` is no list")
+        keys = [key for entry in listed if (key := _key(entry)) is not None]
+        if not keys:
+            raise ProviderAnswerError(f"GET {url}: no key among {len(listed)} that we can use")
+        return KeySet(keys)
 
-    def refetched_keys(self) -> KeySet | None:
-        """Fetch the keys anew because one was missing; None if that was done a moment ago.
 
-        Anybody can invent a key id, so the pause is what keeps a flood of forged tokens from
-        becoming a flood at the provider.
-        """
-        url = self.endpoint("jwks_uri") or ""
-        with self._lock:
-            now = self._clock.now()
-            if now < self._next_refetch:
-                return None
-            self._next_refetch = now + REFETCH_PAUSE
-            self._keys = self._fetch_keys(url)
-            self._keys_until = now + METADATA_LIFE
-            return self._keys
+def _key(entry: object) -> Key | None:
+    """Return a key that may verify signatures; None for one that we cannot use.
 
-    def _fetch_keys(self, url: str) -> KeySet:
-        document = fetch_json(self._http, url)
-        try:
-            return KeySet.import_key_set(document)  # type: ignore[arg-type]  # checked by joserfc
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise ProviderAnswerError(f"unusable JWKS at {url}: {type(error).__name__}") from error
+    RFC 7517 section 5: a key that is not understood, or is meant for something else, is passed
+    over, and the others stay good.
+    """
+    if not isinstance(entry, dict) or not _verifies(entry):
+        return None
+    try:
+        return JWKRegistry.import_key(entry)
+    except (JoseError, UnsupportedAlgorithm, ValueError, LookupError, TypeError) as error:
+        log.info("a published key is passed over: %s", type(error).__name__)
+        return None
+
+
+def _verifies(entry: dict[str, Any]) -> bool:
+    """Say whether the key is meant to verify signatures, and strong enough (RFC 7518 3.3)."""
+    if entry.get("use", "sig") != "sig" or entry.get("kty") not in _KINDS:
+        return False
+    operations = entry.get("key_ops", ["verify"])
+    modulus = entry.get("n") if entry["kty"] == "RSA" else _LEAST_MODULUS_CHARS * "A"
+    return (
+        isinstance(operations, list)
+        and "verify" in operations
+        and isinstance(modulus, str)
+        and len(modulus) >= _LEAST_MODULUS_CHARS
+    )

@@ -4,21 +4,22 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, delete, insert, or_, select, text
+from sqlalchemy import Connection, Row, Select, and_, delete, func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import InternalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from bff.adapters.sql_engine import SqlRecords
+from bff.adapters.sql_refusals import first_line
 from bff.adapters.sql_sources import without_forgotten
-from bff.adapters.sql_tables import audit_events, audit_heads, audit_sources
+from bff.adapters.sql_tables import audit_events, audit_heads, audit_sources, audit_strays
 from bff.crypto.trail_chain import BEGINNING, SALT_BYTES, Column, link, source_digest
 from bff.errors import RecordsDownError
+from bff.migrations.audit_rules import LAST_SEQ, LOG_LOCK
 from bff.ports import Clock, Entropy
 from bff.trail_ports import Place, SignedHead, TrailEntry, TrailQuery, TrailRow, micros
 
-TRAIL_LOCK: Final = 0x6D736268  # any number that nobody else locks with
-
+_NEWEST_FIRST: Final = (audit_heads.c.seq.desc(), audit_heads.c.signed_at.desc())
 _NAMES: Final = tuple(column.name for column in audit_events.columns)
 _HASHED: Final = _NAMES[: _NAMES.index("previous")]
 _EVENTS: Final[Select[Any]] = select(
@@ -38,13 +39,10 @@ class SqlAudit:
         """Add what is not there yet, in this order; return the newest `seq`.
 
         Whatever the database refuses is a reason to wait: a table that is not there yet, a right
-        that is missing. An event is never thrown away because of it.
+        that is missing, a log that somebody has put an end to. An event is never thrown away
+        because of it.
         """
-        try:
-            return self._records.write(lambda connection: self.append_on(connection, entries))
-        except (ProgrammingError, InternalError) as error:
-            cause = type(error.orig).__name__
-            raise RecordsDownError(f"the trail takes no event: {cause}") from error
+        return self._records.insist(lambda connection: self.append_on(connection, entries))
 
     def newest(self) -> TrailRow | None:
         """Return the last event."""
@@ -74,25 +72,45 @@ class SqlAudit:
 
     def heads(self) -> list[SignedHead]:
         """Return every signed head, oldest first."""
-        return self._heads(select(audit_heads).order_by(audit_heads.c.seq))
+        return self._heads(select(audit_heads).order_by(audit_heads.c.seq, audit_heads.c.signed_at))
 
     def newest_head(self) -> SignedHead | None:
         """Return the last signed head."""
-        found = self._heads(select(audit_heads).order_by(audit_heads.c.seq.desc()).limit(1))
+        found = self._heads(select(audit_heads).order_by(*_NEWEST_FIRST).limit(1))
         return found[0] if found else None
 
+    def heads_before(self, seq: int | None, *, limit: int) -> list[SignedHead]:
+        """Return heads of events before `seq` (None: of all), newest first."""
+        numbers = select(audit_heads.c.seq).distinct().order_by(audit_heads.c.seq.desc())
+        if seq is not None:
+            numbers = numbers.where(audit_heads.c.seq < seq)
+        chosen = audit_heads.c.seq.in_(numbers.limit(limit))
+        return self._heads(select(audit_heads).where(chosen).order_by(*_NEWEST_FIRST))
+
     def add_head(self, head: SignedHead) -> bool:
-        """Keep a head; False if one is kept for that event already."""
+        """Keep a head; False if this very one is kept already."""
 
         def add(connection: Connection) -> bool:
             _stand_alone(connection)
-            known = select(audit_heads.c.seq).where(audit_heads.c.seq == head.seq)
+            known = select(audit_heads.c.seq).where(
+                audit_heads.c.seq == head.seq,
+                audit_heads.c.key_id == head.key_id,
+                audit_heads.c.signature == head.signature,
+            )
             if connection.execute(known).first() is not None:
                 return False
             connection.execute(insert(audit_heads).values(**asdict(head)))
             return True
 
-        return self._records.write(add)
+        try:
+            return self._records.write(add)
+        except DBAPIError as error:
+            raise RecordsDownError(f"the trail takes no head: {first_line(error)}") from error
+
+    def strays(self) -> int:
+        """Return how many rows `db upgrade` has set aside, because they were no events."""
+        query = select(func.count()).select_from(audit_strays)
+        return int(self._records.read(lambda connection: connection.execute(query).scalar_one()))
 
     def prune_sources(self, before: int) -> int:
         """Forget from where events older than `before` came; return how many."""
@@ -109,6 +127,11 @@ class SqlAudit:
             .limit(1)
         ).first()
         seq, previous = (0, BEGINNING) if last is None else (last.seq, last.hash)
+        if not isinstance(seq, int) or seq + len(entries) > LAST_SEQ:
+            raise RecordsDownError(
+                f"the trail takes no event: somebody ended it with the number {str(seq)[:40]}; "
+                "`messenger-bff db upgrade` sets that row aside"
+            )
         known = _known(connection, entries)
         events, sources = [], []
         for entry in without_forgotten(connection, entries):
@@ -153,7 +176,7 @@ def _stand_alone(connection: Connection) -> None:
     when they began, so the lock comes before the first of them.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": TRAIL_LOCK})
+        connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOG_LOCK})
 
 
 def _keep_sources(connection: Connection, sources: list[dict[str, Any]]) -> None:

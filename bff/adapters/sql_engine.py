@@ -7,16 +7,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final, TypeVar, cast
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.pool import QueuePool
 
 from bff.adapters import sql_migrations
+from bff.adapters.sql_examination import examine, not_upgradable
+from bff.adapters.sql_refusals import first_line, refusal
+from bff.adapters.sql_triggers import restore
 from bff.adapters.sqlite_connections import checkpoint, write_anew
-from bff.errors import RecordsDownError, RecordsRefusedError
+from bff.errors import RecordsDownError, RecordsRefusedError, SettingsError
+from bff.migrations.audit_strays import set_aside
+from bff.trail_ports import DatabaseFinding, Weight
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +71,9 @@ class SqlRecords:
         self._place = place
         self._url = _driven(place.url)
         self.embedded: Final = self._url.get_backend_name() == "sqlite"
+        self.name: Final = _name_of(self._url)
+        """Tells this database from another, whoever asks; nothing secret."""
+
         self.engine: Final = _engine(self._url, place)
 
     def write(self, work: Callable[[Connection], Result]) -> Result:
@@ -67,23 +83,86 @@ class SqlRecords:
         """
         return self._run(work, begin="BEGIN IMMEDIATE")
 
+    def insist(self, work: Callable[[Connection], Result]) -> Result:
+        """Do the same for what waits in the outbox: it must not be thrown away for any trouble.
+
+        Whatever is the matter with the database as a whole (no right, no table, no column, read
+        only, corrupt, full) is RecordsDownError: a reason to wait. What is left may be the
+        matter of what was to be written: a constraint, a value out of range.
+        """
+        try:
+            return self.write(work)
+        except (IntegrityError, DataError):
+            raise
+        except DBAPIError as error:
+            raise self._down(error) from error
+
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work`, which changes nothing, on one state of the database."""
         return self._run(work, begin="BEGIN")
 
-    def upgrade(self) -> None:
-        """Bring the tables up to date."""
+    def upgrade(self) -> list[str]:
+        """Bring the tables up to date; return what an operator should know of it.
 
-        def steps(connection: Connection) -> None:
+        Raises SettingsError, in one line, if this database cannot be brought up to date.
+        """
+        return self._change(sql_migrations.upgrade)
+
+    def restore(self) -> list[str]:
+        """Make anew what the audit log has lost of its protection; return what that was.
+
+        Rows that were put there to end it are set aside.
+        """
+        return self._change(lambda connection: [*set_aside(connection), *restore(connection)])
+
+    def _change(self, work: Callable[[Connection], list[str]]) -> list[str]:
+        def steps(connection: Connection) -> list[str]:
             if not self.embedded:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": SCHEMA_LOCK})
-            sql_migrations.upgrade(connection)
+                # A long log takes its time, and nobody else's request waits for it.
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            found = not_upgradable(connection)
+            if found is not None:
+                raise SettingsError(f"{found.what}: {found.fix}")
+            return work(connection)
 
-        self.write(steps)
+        try:
+            return self.write(steps)
+        except RecordsDownError as error:
+            why = refusal(error.__cause__)
+            if why is None:
+                raise
+            raise SettingsError(f"the tables were not brought up to date: {why}") from error
+        except (SQLAlchemyError, CommandError) as error:
+            why = first_line(error)
+            if refusal(error) is not None and not self.embedded:
+                why += ": run it as a role that owns the tables, or may make some"
+            raise SettingsError(f"the tables were not brought up to date: {why}") from error
 
     def is_current(self) -> bool:
         """Say whether the tables are those of this version."""
-        return self.read(sql_migrations.is_current)
+        return all(one.weight is not Weight.FAULT for one in self.examine())
+
+    def examine(self) -> list[DatabaseFinding]:
+        """Return what is wrong with this database, the worst first.
+
+        Raises RecordsDownError if it is away; one that refuses us is not away.
+        """
+        try:
+            # For a file that cannot be written this fails, as it should.
+            return self._run(examine, begin="BEGIN IMMEDIATE")
+        except RecordsDownError as error:
+            why = refusal(error.__cause__)
+            if why is None:
+                raise
+        except SQLAlchemyError as error:
+            why = refusal(error) or first_line(error)
+        return [
+            DatabaseFinding(
+                what=f"the database refuses us: {why}",
+                fix="look at BFF_RECORDS_URL, and at the rights of this account and role",
+            )
+        ]
 
     def figures(self) -> dict[str, int]:
         """Return how the pool is used, for the metrics."""
@@ -137,9 +216,12 @@ class SqlRecords:
 
     def _down(self, error: Exception) -> RecordsDownError:
         cause = getattr(error, "orig", None) or error
-        kind = RecordsRefusedError if is_refusal(cause) else RecordsDownError
         # The words of a driver may hold the URL, and the URL a password.
-        return kind(f"records: {type(cause).__name__}", retry_after=RETRY_AFTER)
+        why = refusal(error)
+        told = type(cause).__name__ if why is None else f"{type(cause).__name__}: {why}"
+        refused = why is not None or is_refusal(cause)
+        kind = RecordsRefusedError if refused else RecordsDownError
+        return kind(f"records: {told}", retry_after=RETRY_AFTER)
 
 
 def is_refusal(cause: BaseException) -> bool:
@@ -153,6 +235,11 @@ def is_refusal(cause: BaseException) -> bool:
 def _driven(url: str) -> URL:
     made = make_url(url)
     return made.set(drivername="postgresql+psycopg") if made.drivername == "postgresql" else made
+
+
+def _name_of(url: URL) -> str:
+    place = (url.get_backend_name(), url.host, url.port, url.database)
+    return sha256("|".join(map(str, place)).encode()).hexdigest()[:16]
 
 
 def _engine(url: URL, place: RecordsPlace) -> Engine:

@@ -65,7 +65,7 @@ class SqlGuests:
                 connection.execute(update(guests).where(here).values(**change))
             return True
 
-        return self._records.write(write)
+        return self._records.insist(write)
 
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""

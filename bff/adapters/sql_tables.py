@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Index,
     Integer,
@@ -18,6 +19,8 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+from bff.migrations.audit_rules import LAST_SEQ
 
 metadata: Final = MetaData()
 
@@ -100,8 +103,12 @@ audit_events: Final = Table(
         sqlite_where=text("actor_kind = 'system' AND action = 'session_revoked'"),
         postgresql_where=text("actor_kind = 'system' AND action = 'session_revoked'"),
     ),
+    CheckConstraint(f"seq <= {LAST_SEQ}", name="audit_events_seq_range"),
 )
-"""Never changed: triggers refuse it. `hash` covers every column before it and `previous`."""
+"""Only what follows is added, and nothing is changed: triggers see to it (`audit_rules`).
+
+`hash` covers every column before it and `previous`.
+"""
 
 audit_sources: Final = Table(
     "audit_sources",
@@ -118,9 +125,20 @@ audit_heads: Final = Table(
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary, nullable=False),
     Column("signed_at", BigInteger, nullable=False),
-    Column("key_id", Text, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
+    # A forged one must not keep the genuine one of the same event out.
+    Column("key_id", Text, primary_key=True),
+    Column("signature", LargeBinary, primary_key=True),
+    CheckConstraint(f"seq <= {LAST_SEQ}", name="audit_heads_seq_range"),
 )
+
+audit_strays: Final = Table(
+    "audit_strays",
+    metadata,
+    Column("origin", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+)
+"""Rows that somebody put into the log to end it; `db upgrade` set them aside, as JSON."""
 
 erasures: Final = Table(
     "erasures",
@@ -147,3 +165,13 @@ imports: Final = Table(
     Column("failed", Integer, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
 )
+
+outbox_marks: Final = Table(
+    "outbox_marks",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("generation", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+"""How far each lane of the outbox is delivered."""

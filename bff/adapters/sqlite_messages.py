@@ -135,6 +135,8 @@ class SqliteFeed:
                 self._follow(connection)
         except (StoreDownError, sqlite3.Error, OSError) as error:
             log.warning("store_feed_lost: %s", type(error).__name__)
+        except Exception:
+            log.exception("store_feed_lost")
         finally:
             with self._lock:
                 # Still ours: we were torn away. Whoever listens learns that messages may be

@@ -36,6 +36,14 @@ class KeyListing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MasterKeyUse:
+    """The master key that a ring lies under: its id with the setting that holds it."""
+
+    name: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Copy:
     """The ring as the store had it."""
 
@@ -57,8 +65,8 @@ class KeyRing:
     value sealed with it may be needed, counted from the rotation.
 
     To change the master key: start every process with (old, new), then with (new, old), then
-    with (new) alone. The first key seals, all of them open; the ring is sealed anew when it is
-    read, and nothing that it has sealed is touched.
+    with (new) alone. The first key seals, all of them open; the ring is sealed anew by `rekey`,
+    which every start calls, and nothing that it has sealed is touched.
 
     StoreDownError is raised when the ring cannot be read; a value is not refused because of it.
     """
@@ -127,6 +135,30 @@ class KeyRing:
             )
             for key in record.keys
         ]
+
+    def rekey(self) -> bool:
+        """Seal the ring anew if another master key sealed it; say whether that was done.
+
+        A ring that is not there yet is not made. Raises BrokenSealError if no configured master
+        key opens it.
+        """
+        entry = self._store.get(self._place)
+        if entry is None:
+            return False
+        self._opened(entry.value)
+        if self._master.is_current(entry.value):
+            return False
+        self._read(self._clock.now())
+        return True
+
+    def master_key(self) -> MasterKeyUse | None:
+        """Return under which master key the ring lies in the store; None if there is no ring."""
+        entry = self._store.get(self._place)
+        if entry is None:
+            return None
+        return MasterKeyUse(
+            name=self._master.name_of(entry.value), current=self._master.is_current(entry.value)
+        )
 
     def _is_due(self, record: RingRecord, now: datetime) -> bool:
         too_old = now >= record.sealing.created + self._rotate_after

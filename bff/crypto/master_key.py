@@ -51,6 +51,14 @@ class MasterSeal:
         """Say whether the current master key sealed this."""
         return key_id_of(sealed) == self._current.id
 
+    def name_of(self, sealed: bytes) -> str:
+        """Return the id of the master key that sealed this, and which of the settings it is."""
+        key_id = key_id_of(sealed)
+        if key_id == self._current.id:
+            return f"{key_id.hex()} (BFF_MASTER_KEY)"
+        known = "BFF_MASTER_KEY_PREVIOUS" if key_id in self._known else "not configured"
+        return f"{key_id.hex()} ({known})"
+
 
 def _sealing_key(master_key: bytes) -> SealingKey:
     # The id is derived as well, so that it can be shown without telling anything of the key.

@@ -96,12 +96,12 @@ class Crowd:
 
     def _glance_at_clock(self) -> None:
         """Wake everybody if the machine's clock was set: their timers run on the loop's."""
-        apart = self._apart()
-        if abs(apart - self._clocks_apart) > TURNED_S:
+        # First of all: whatever comes of this glance, there is a next one.
+        self._glance = self.loop.call_later(GLANCE_S, self._glance_at_clock)
+        before, self._clocks_apart = self._clocks_apart, self._apart()
+        if abs(self._clocks_apart - before) > TURNED_S:
             for carrier in list(self._carriers):
                 carrier.wake()
-        self._clocks_apart = apart
-        self._glance = self.loop.call_later(GLANCE_S, self._glance_at_clock)
 
     def _apart(self) -> float:
         return self.house.plan.clock.now().timestamp() - self.loop.time()

@@ -5,7 +5,7 @@ import gc
 import logging
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ import uvloop
 from picows import WSError
 
 from bff.adapters.open_files import make_room_for_files
+from bff.background.runner import BackgroundRunner
 from bff.errors import SettingsError
 from bff.gateway.crowd import Crowd
 from bff.gateway.page_door import PageDoor
@@ -41,6 +42,7 @@ class GatewayPlan:
     rules: UpgradeRules
     host: str
     port: int
+    background: BackgroundRunner = field(default_factory=BackgroundRunner)
     share_port: bool = True
     grace: timedelta = GRACE
 
@@ -60,7 +62,7 @@ class Gateway:
         plan, loop = self._plan, asyncio.get_running_loop()
         loop.set_exception_handler(_write_down)
         plan.news.start()
-        door = PageDoor(self.crowd, plan.rules, plan.entropy)
+        door = PageDoor(self.crowd, plan.rules, plan.entropy, plan.background)
         limit = plan.house.rules.max_frame_bytes
         try:
             self._server = server = await loop.create_server(

@@ -9,6 +9,7 @@ from typing import Final
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from bff import errors
+from bff.background.runner import BackgroundRunner
 from bff.gateway.crowd import Crowd
 from bff.guests.guest_upgrade import PATH, UpgradeRequest, UpgradeRules, admit
 from bff.ports import Entropy
@@ -21,6 +22,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.OriginRefusedError: 403,
     errors.TooManyConnectionsError: 503,
     errors.StoreDownError: 503,
+    errors.NotReadyError: 503,
 }
 """The same as at the doors of the service, whose table needs Flask."""
 
@@ -36,8 +38,11 @@ COME_AGAIN_S: Final = 2
 class PageDoor:
     """Answers each request, once; a connection that was refused is closed."""
 
-    def __init__(self, crowd: Crowd, rules: UpgradeRules, entropy: Entropy) -> None:
+    def __init__(
+        self, crowd: Crowd, rules: UpgradeRules, entropy: Entropy, background: BackgroundRunner
+    ) -> None:
         self._crowd = crowd
+        self._background = background
         self._rules = rules
         self._entropy = entropy
 
@@ -77,10 +82,16 @@ class PageDoor:
             case "/readyz":
                 if self._crowd.leaving or not self._crowd.news.listening:
                     raise errors.StoreDownError("probe: leaving, or no session news")
+                self._jobs_must_be_well()
                 return _json(HTTPStatus.OK, {"status": "ok"})
             case _:
                 code, message = NOT_FOUND
                 return _json(HTTPStatus.NOT_FOUND, {"code": code, "message": message})
+
+    def _jobs_must_be_well(self) -> None:
+        if ailing := self._background.ailing():
+            told = ", ".join(f"{job.name} is {job.state}" for job in ailing)
+            raise errors.NotReadyError(f"probe: {told}")
 
 
 def _refused(error: errors.BffError) -> WSUpgradeResponseWithListener:

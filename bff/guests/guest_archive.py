@@ -44,6 +44,9 @@ class GuestArchive(Protocol):
     def recall(self, caller: Caller) -> ReturningGuest | None:
         """Return the guest that the caller has proved to be, or None for whatever reason."""
 
+    def admit_newcomer(self, caller: Caller) -> None:
+        """Raise a BffError with `retry_after` while no more new guests can be remembered."""
+
     def confirms(self, guest_id: str, caller: Caller) -> bool:
         """Say whether a guest who was recalled still is the caller's, once a session stands."""
 
@@ -105,6 +108,9 @@ class NoArchive:
         """Know nobody."""
         del caller
         return None
+
+    def admit_newcomer(self, caller: Caller) -> None:
+        """Admit everybody."""
 
     def confirms(self, guest_id: str, caller: Caller) -> bool:
         """Know nobody."""

@@ -167,6 +167,7 @@ class GuestDesk:
         return None
 
     def _begun(self, task: OpenGuest, caller: Caller) -> tuple[ReturningGuest | None, BoundSession]:
+        self.archive.admit_newcomer(caller)
         return None, self._bound(self._new(), task, caller.person)
 
     def _new(self) -> ReturningGuest:

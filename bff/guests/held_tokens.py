@@ -1,7 +1,7 @@
 """Mode held: the Genesys JWT and refresh token of a session stay here; no page ever sees one."""
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,12 +12,16 @@ from bff.errors import (
     GenesysRefusedError,
     GenesysSilentError,
     SignInRequiredError,
+    StoreDownError,
 )
 from bff.guests.back_off import BackOff, Patience
 from bff.guests.guest_token_answers import NO_ANSWER, is_token, judged, jwt_in
+from bff.guests.held_line import HeldLine, HeldPair
 from bff.guests.jwt_life import life_of
 from bff.leases import kept
 from bff.ports import CodeSource, Foundation, GenesysTokenDoors
+
+__all__ = ["HeldPair", "HeldPolicy", "HeldTokens"]
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +40,6 @@ class HeldPolicy:
     patience: timedelta = timedelta(seconds=45)
     down_pause: timedelta = timedelta(seconds=2)
     keep: timedelta = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldPair:
-    """What the store holds for a session; empty while the first exchange is under way."""
-
-    jwt: str = field(default="", repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
-    fresh_until: datetime
-    ends_at: datetime
-    down_until: datetime | None = None
 
 
 class HeldTokens:
@@ -70,10 +63,11 @@ class HeldTokens:
     ) -> None:
         self._store = foundation.store
         self._drawer = Drawer("held-tokens", HeldPair, foundation)
+        self._policy = policy or HeldPolicy()
+        self._line = HeldLine(foundation, keep=self._policy.keep)
         self._clock = foundation.clock
         self._codes = codes
         self._doors = doors
-        self._policy = policy or HeldPolicy()
         # The refresh token is not rotated: asking twice is the same as asking once.
         self._back_off = BackOff(
             Patience(tries=2, longest_wait=timedelta(seconds=2)),
@@ -109,17 +103,38 @@ class HeldTokens:
                 raise GenesysDownError("somebody else's exchange takes too long")
             self._clock.sleep(LOOK_AGAIN)
 
+    def release(self, session_key: str) -> bool:
+        """Take the tokens away here and line them up to be revoked; say if there are any.
+
+        To be called after the session has ended: an exchange under way finds that out, at our
+        token endpoint or when it wants to save, and undoes itself. Repeatable.
+        """
+        held = self._drawer.get(session_key)
+        if held is None:
+            return bool(self._line.names(session_key))
+        # In line first, and out of its place then: whoever dies in between lines it up twice.
+        first = held.record
+        if first.jwt:
+            self._line.add(session_key, first)
+        last = self._drawer.take(session_key) or first
+        if last.jwt and last != first:
+            self._line.add(session_key, last)
+        return bool(first.jwt or last.jwt)
+
     def forget(self, session_key: str) -> bool:
         """Forget the tokens and revoke them; False if Genesys may not have heard of it.
 
-        To be called after the session has ended: an exchange under way finds that out, at our
-        token endpoint or when it wants to save, and undoes itself. What is not revoked dies
-        when Genesys next wants a token of ours, which the broker refuses.
+        They stay in line then, for `tell_waiting`. What is not revoked dies when Genesys next
+        wants a token of ours, which the broker refuses.
         """
-        pair = self._drawer.take(session_key)
-        if pair is None or not pair.jwt:
+        if not self.release(session_key):
             return True
-        return self._revoked(session_key, pair)
+        names = self._line.names(session_key)
+        return self._tell(names) == len(names)
+
+    def tell_waiting(self) -> int:
+        """Revoke what is in line; return how many. One call without an answer ends the round."""
+        return self._tell(self._line.names())
 
     def _known(self, held: Held[HeldPair] | None, refused: str | None) -> str | None:
         """Return what is there, or None if somebody should ask; raise while nobody should."""
@@ -214,8 +229,15 @@ class HeldTokens:
             return pair.jwt
         if self._drawer.get(key) is None:
             # Signed out while Genesys answered: nobody else knows of these tokens.
-            self._revoked(key, pair)
+            self._orphaned(key, pair)
         return self._overtaken(key)
+
+    def _orphaned(self, key: str, pair: HeldPair) -> None:
+        try:
+            self._line.add(key, pair)
+            self.forget(key)
+        except StoreDownError:
+            self._revoked(key, pair)
 
     def _overtaken(self, key: str) -> str:
         """Somebody changed the record while we asked: by ending it, or by asking as well."""
@@ -248,6 +270,14 @@ class HeldTokens:
             return pair.jwt
         error.retry_after = pause
         raise error
+
+    def _tell(self, names: list[str]) -> int:
+        for told, name in enumerate(names):
+            pair = self._line.read(name)
+            if pair is not None and not self._revoked(name, pair):
+                return told
+            self._line.remove(name)
+        return len(names)
 
     def _revoked(self, key: str, pair: HeldPair) -> bool:
         try:

@@ -91,9 +91,13 @@ class FlowLedger:
         self.behind.failed(provider=provider, code=code)
         self.recorder.note(FlowStep.SIGN_IN_FAILED, facts={"provider": provider, "reason": code})
 
-    def ended(self, *, person: str | None, provider: str, session_key: str, reason: str) -> None:
+    def ended(
+        self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
+    ) -> None:
         """A session is over."""
-        self.behind.ended(person=person, provider=provider, session_key=session_key, reason=reason)
+        self.behind.ended(
+            person=person, provider=provider, session_key=session_key, reason=reason, by=by
+        )
         self.recorder.note(
             FlowStep.SESSION_ENDED,
             session_key=session_key,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bff.errors import BffError
@@ -20,10 +20,12 @@ from bff.records.audit_events import (
     Outcome,
 )
 from bff.records.guest_memory import GuestFacts, GuestMemory, Recall
+from bff.records.outbox import OutboxFullError
 
 log = logging.getLogger(__name__)
 
 EVENT_ID_BYTES: Final = 16
+CROWDED: Final = timedelta(seconds=30)
 _GUEST: Final = Actor(kind=ActorKind.GUEST)
 
 
@@ -77,6 +79,14 @@ class Archive:
             # Could not be recorded when it was theirs first. The mark stays if it still cannot.
             self._record_owner(guest_id, person)
         return True
+
+    def admit_newcomer(self, caller: Caller) -> None:
+        """Raise OutboxFullError while so much waits that nothing new should be begun.
+
+        A signed-in person is admitted as long as there is any room.
+        """
+        if caller.person is None and self.memory.is_crowded:
+            raise OutboxFullError("the outbox is crowded: no new guests", retry_after=CROWDED)
 
     def opened(
         self,

@@ -16,6 +16,7 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGNED_OUT = "signed_out"
     SESSION_REVOKED = "session_revoked"
+    SESSION_EXPIRED = "session_expired"
     GUEST_CREATED = "guest_created"
     GUEST_RESUMED = "guest_resumed"
     GUEST_REFUSED = "guest_refused"
@@ -29,8 +30,13 @@ class Action(StrEnum):
     ERASURE_REFUSED = "erasure_refused"
     GDPR_REQUESTED = "gdpr_requested"
     KEYS_ROTATED = "keys_rotated"
+    CHECKPOINT_KEY = "checkpoint_key"
+    CHECKPOINT_BREAK = "checkpoint_break"
     RECORDS_PRUNED = "records_pruned"
     REPORT_READ = "report_read"
+    OUTBOX_GAP = "outbox_gap"
+    OUTBOX_RETRIED = "outbox_retried"
+    OUTBOX_DISCARDED = "outbox_discarded"
 
 
 class Outcome(StrEnum):

@@ -12,14 +12,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from bff.crypto.sealed_value import SealingKey
-from bff.errors import BrokenSealError, StoreDownError
+from bff.errors import BffError, BrokenSealError, StoreDownError
 from bff.ports import Clock, Entropy
 from bff.record_ports import GuestRow, GuestRows
 from bff.records.contact_forms import normal_email
-from bff.records.guest_keys import GuestKeys
+from bff.records.guest_keys import GuestErasedError, GuestKeys
 from bff.records.guest_marks import GuestMarks, Pending
+from bff.records.guest_waiting import WaitingFacts
 from bff.records.outbox import Letter, Outbox
+from bff.records.outbox_events import AUDIT, GUEST, MALFORMED, UNKNOWN_KIND, UndeliverableError
 from bff.records.purpose_keys import PurposeKeys
 
 log = logging.getLogger(__name__)
@@ -47,6 +51,9 @@ class GuestFacts:
     ended: bool = False
     # Taken over from elsewhere: fills gaps, and is no sign of life.
     imported: bool = False
+
+
+_FACTS: Final = TypeAdapter(GuestFacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +106,36 @@ class GuestMemory:
         self._fields = frozenset(fields)
         self._clock = clock
         self._entropy = entropy
+        self._waiting = WaitingFacts(keys, entropy=entropy)
 
     def remember(self, facts: GuestFacts) -> None:
-        """Keep what is known, behind everybody's back. Raises StoreDownError, OutboxFullError."""
-        self._outbox.put(Letter(desk=DESK, body=json.dumps(_spelled(facts))))
+        """Keep what is known, in the background. Raises StoreDownError, OutboxFullError.
 
-    def deliver(self, body: str) -> None:
-        """Take a letter of the outbox. Raises RecordsDownError, StoreDownError."""
-        values = json.loads(body)
-        self.write(GuestFacts(**{**values, "at": datetime.fromisoformat(values["at"])}))
+        It waits encrypted under the guest's own key: a guest who is erased is so there as well.
+        """
+        pseudonym = self._purposes.pseudonym(facts.guest_id)
+        values = {**_spelled(facts), "profile": self.kept_of(facts.profile)}
+        try:
+            body = self._waiting.encoded(facts.guest_id, values)
+            self._outbox.put(Letter(desk=DESK, body=body, guest=pseudonym))
+        except GuestErasedError:
+            log.info("guest %s has been erased, and is not remembered", pseudonym[:8])
+        except BffError:
+            self._outbox.tally.lost[DESK] += 1
+            raise
+
+    @property
+    def is_crowded(self) -> bool:
+        """Say whether so much waits for the database that what fills the outbox should slow."""
+        return self._outbox.is_crowded(GUEST, AUDIT)
+
+    def deliver(self, body: str) -> bool:
+        """Take an event of the outbox; False if the guest has been erased.
+
+        Raises RecordsDownError, StoreDownError, UndeliverableError.
+        """
+        values = self._waiting.decoded(body)
+        return values is not None and self.write(_facts(values))
 
     def claim(self, guest_id: str, person: str) -> None:
         """Let nobody else continue this guest's conversation from now on. StoreDownError.
@@ -209,7 +237,10 @@ class GuestMemory:
             # Asked before a key is made: an erased guest never gets another one.
             if not self._rows.keep(_bare(seed), **how):
                 return False
-            key = self._keys.find_or_make(facts.guest_id)
+            try:
+                key = self._keys.find_or_make(facts.guest_id)
+            except GuestErasedError:
+                return False
         kept = self._rows.keep(self._sealed(seed, facts, key), **how)
         if not kept:
             # Erased in between: the key that was made may have come after the one destroyed.
@@ -355,6 +386,16 @@ def _bare(row: GuestRow) -> GuestRow:
     return GuestRow(
         guest_id=row.guest_id, tenant=row.tenant, created_at=row.created_at, seen_at=row.seen_at
     )
+
+
+def _facts(values: Mapping[str, Any]) -> GuestFacts:
+    """Return facts as they were encoded. Raises UndeliverableError."""
+    if set(values) - set(GuestFacts.__dataclass_fields__):
+        raise UndeliverableError(UNKNOWN_KIND)
+    try:
+        return _FACTS.validate_python(dict(values))
+    except ValidationError as error:
+        raise UndeliverableError(MALFORMED) from error
 
 
 def _spelled(facts: GuestFacts) -> dict[str, Any]:

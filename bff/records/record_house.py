@@ -16,7 +16,7 @@ from bff.records.audit_writing import OutboxTrail
 from bff.records.guest_records import GuestRecords
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
-from bff.trail_ports import RecordsDatabase, TrailKeeper
+from bff.trail_ports import RecordsDatabase, TrailKeeper, Weight
 
 log = logging.getLogger(__name__)
 
@@ -77,27 +77,33 @@ class Records:
     auditor_token: str | None = field(default=None, repr=False)
     close: Callable[[], None]
 
-    def prepare(self) -> None:
-        """Make ready to serve: bring a file of our own up to date, and refuse old tables.
+    def prepare(self, *, to_read: bool = False) -> None:
+        """Make ready to serve: bring a file of our own up to date, and refuse what is not ours.
 
-        Raises SettingsError. A database that is away is no reason not to start.
+        `to_read` if nothing depends on what protects the log: a log that lost its protection can
+        be verified and read. Raises SettingsError. A database that is away is no reason not to
+        start.
         """
         try:
             if self.database.embedded:
-                self.database.upgrade()
-            self.must_be_current()
+                for said in self.database.upgrade():
+                    log.warning("records: %s", said)
+            self.must_be_current(to_read=to_read)
         except RecordsDownError as error:
             log.warning("the records do not answer; starting all the same: %s", error.detail)
 
-    def must_be_current(self) -> None:
-        """Raise SettingsError unless the tables are those of this version."""
-        if not self.database.is_current():
-            raise SettingsError(
-                "the tables at BFF_RECORDS_URL are not those of this version: "
-                "run `messenger-bff db upgrade`"
-            )
+    def must_be_current(self, *, to_read: bool = False) -> None:
+        """Raise SettingsError unless the tables are those of this version, whole and ours."""
+        for found in self.database.examine():
+            passes = found.weight is Weight.WARNING or (to_read and found.weight is Weight.DAMAGE)
+            if not passes:
+                raise SettingsError(f"BFF_RECORDS_URL: {found.what}: {found.fix}")
+            log.warning("records: %s: %s", found.what, found.fix)
 
     def settle(self) -> None:
-        """Deliver what waits, as a command does before it reads, or ends."""
+        """Deliver what waits, as a command does before it reads, or ends.
+
+        While another process delivers, it is waited for; what is left after that has to wait.
+        """
         self.trail.flush()
-        self.writer.once()
+        self.writer.settle()

@@ -1,7 +1,9 @@
 """What sign-in tells, as events of the trail."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from bff.ports import Clock, Entropy
@@ -18,7 +20,20 @@ from bff.records.audit_events import (
 
 EVENT_ID_BYTES: Final = 16
 SHOWN_KEY_CHARS: Final = 16
-_BY_THEMSELVES: Final = frozenset({"signed_out", "replaced"})
+ID_CHARS: Final = 32
+
+# By whom, or by the reason alone where an older caller says no more.
+_BY_THEMSELVES: Final = frozenset({"user", "client", "same_user", "signed_out", "replaced"})
+_BY_OPERATOR: Final = frozenset({"operator", "revoked"})
+_ACTIONS: Final[Mapping[str, Action]] = MappingProxyType(
+    {
+        "user": Action.SIGNED_OUT,
+        "client": Action.SIGNED_OUT,
+        "signed_out": Action.SIGNED_OUT,
+        "expiry": Action.SESSION_EXPIRED,
+        "expired": Action.SESSION_EXPIRED,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,19 +59,28 @@ class TrailLedger:
         details = {"provider": provider, "code": code}
         self._note(Action.SIGN_IN_FAILED, _person(""), details, Outcome.FAILED)
 
-    def ended(self, *, person: str | None, provider: str, session_key: str, reason: str) -> None:
-        """A session is over, for this reason."""
+    def ended(
+        self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
+    ) -> None:
+        """A session is over, for this reason. Told twice it is one event: a session ends once."""
         details: dict[str, Detail] = {"reason": reason, "session": session_key[:SHOWN_KEY_CHARS]}
         if provider:
             details["provider"] = provider
-        if reason in _BY_THEMSELVES:
-            action = Action.SIGNED_OUT if reason == "signed_out" else Action.SESSION_REVOKED
-            self._note(action, _person(person or ""), details)
-            return
-        revoked = reason == "revoked"
-        actor = Actor(kind=ActorKind.OPERATOR, name=self.operator) if revoked else SYSTEM
-        # Whose session it was: the actor does not say it here.
-        self._note(Action.SESSION_REVOKED, actor, details | {"person": person})
+        if by:
+            details["by"] = by
+        action = _ACTIONS.get(by or reason, Action.SESSION_REVOKED)
+        actor = self._who(person, by or reason)
+        if actor.kind is not ActorKind.PERSON:
+            # Whose session it was: the actor does not say it here.
+            details["person"] = person
+        self._note(action, actor, details, event_id=_end_of(session_key))
+
+    def _who(self, person: str | None, by: str) -> Actor:
+        if by in _BY_THEMSELVES:
+            return _person(person or "")
+        if by in _BY_OPERATOR:
+            return Actor(kind=ActorKind.OPERATOR, name=self.operator)
+        return SYSTEM
 
     def _note(
         self,
@@ -64,10 +88,12 @@ class TrailLedger:
         actor: Actor,
         details: "dict[str, Detail] | dict[str, str]",
         outcome: Outcome = Outcome.DONE,
+        *,
+        event_id: str | None = None,
     ) -> None:
         self.trail.note(
             AuditEvent(
-                event_id=self.entropy.token(EVENT_ID_BYTES),
+                event_id=event_id or self.entropy.token(EVENT_ID_BYTES),
                 at=self.clock.now(),
                 action=action,
                 outcome=outcome,
@@ -76,6 +102,11 @@ class TrailLedger:
                 details=details,
             )
         )
+
+
+def _end_of(session_key: str) -> str:
+    """Return the id of the event that this session has ended: the same, whoever tells of it."""
+    return hashlib.sha256(f"session-end:{session_key}".encode()).hexdigest()[:ID_CHARS]
 
 
 def _person(pairwise: str) -> Actor:

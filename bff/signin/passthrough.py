@@ -31,8 +31,9 @@ from bff.signin.passthrough_records import (
     WaitingCode,
 )
 from bff.signin.records import Attempt, BrowserSession, SessionKey, Surface
+from bff.signin.redirect_uris import callback_of, redirect_uri
 from bff.signin.session_book import SessionBook
-from bff.signin.sign_in import ATTEMPT_LIFE, Answer
+from bff.signin.sign_in import ATTEMPT_LIFE, Answer, Wish
 from bff.signin.token_vault import TokenVault
 from bff.signin.transactions import Opening, Transactions
 
@@ -58,6 +59,9 @@ NEEDS_PERSON: Final = frozenset(
     }
 )
 """OIDC Core 3.1.2.6: what `prompt=none` is refused with where somebody must look."""
+
+FOR_GENESYS: Final = frozenset({"interaction_required", "consent_required"})
+"""Those of them that Genesys' client alone may meet: a sign-in of ours does not help."""
 
 
 class Passthrough:
@@ -100,6 +104,7 @@ class Passthrough:
             surface=attempt.surface,
             transaction=attempt.transaction,
             prompt="none",
+            second_try=attempt.second_try,
         )
         return self._sent(errand, session)
 
@@ -115,6 +120,10 @@ class Passthrough:
         held = self._codes.get(session.key)
         if held is not None and self._clock.now() - held.record.came_at >= JUST_CAME:
             self._codes.delete(session.key)
+
+    def forget(self, session_key: str) -> None:
+        """Throw away the code that waits for a session which has ended."""
+        self._codes.delete(session_key)
 
     def open_channel(self, session: BrowserSession, *, browser: str) -> FrontChannel:
         """Prepare a visit of a hidden frame to the provider.
@@ -179,21 +188,47 @@ class Passthrough:
             raise AttemptUnknownError("state belongs to another browser")
         return errand
 
-    def finish(self, errand: Errand, answer: Answer) -> str | None:
+    def finish(self, errand: Errand, answer: Answer) -> str | Wish | None:
         """Keep the code for its page; or return where the window must go once more.
 
         A provider that does not give a code without a look at the person gets that look, once,
-        if a person is there. Raises IssuerMixUpError, SignInDeniedError, SignInRequiredError,
-        InteractionNeededError, IdentityProviderDownError or ProviderAnswerError.
+        if a person is there: see `_looked_at`. Raises IssuerMixUpError, SignInDeniedError,
+        SignInRequiredError, InteractionNeededError, IdentityProviderDownError or
+        ProviderAnswerError.
         """
         client = self._client(errand.provider)
+        answer.check_callback(errand.callback)
         client.provider.check_response_issuer(answer.iss)
         if answer.error in NEEDS_PERSON and not errand.silent and errand.prompt == "none":
-            return self._sent(replace(errand, prompt=None), self._living(errand))
+            return self._looked_at(errand, answer.error, client)
         if answer.error is not None or not answer.code:
             raise _refused(errand, answer.error)
         self._keep(errand, answer, client)
         return None
+
+    def _looked_at(self, errand: Errand, error: str, client: GenesysAtProvider) -> str | Wish:
+        """Return where somebody may be looked at: an URL, or a sign-in of ours.
+
+        At a form in Genesys' name anybody could sign in, and nobody here would learn who: the
+        code is not ours to redeem. So a form is opened in its name only for what a sign-in of
+        ours cannot settle, and only where the provider must refuse everybody else. Else the
+        person signs in with us, is verified, and Genesys' code is asked for silently once more.
+        """
+        session = self._living(errand)
+        demands = self._demands(client, session, prompt=client.prompt)
+        asks = client.prompt != "none"
+        if asks and error in FOR_GENESYS and client.provider.binds_subject(demands):
+            return self._sent(replace(errand, prompt=client.prompt), session)
+        if errand.second_try:
+            raise _refused(errand, error)
+        return Wish(
+            return_url=errand.return_url,
+            surface=errand.surface,
+            provider=errand.provider,
+            transaction=errand.transaction,
+            previous=errand.session,
+            second_try=True,
+        )
 
     def fail(self, errand: Errand, error: BffError) -> None:
         """Tell the page that waits; after a refusal no frame of this session tries for a while."""
@@ -220,7 +255,7 @@ class Passthrough:
         max_age = client.max_age
         code = WaitingCode(
             auth_code=answer.code or "",
-            redirect_uri=self._plan.redirect_uri,
+            redirect_uri=redirect_uri(self._plan.redirect_uri, errand.callback),
             code_verifier=errand.code_verifier,
             nonce=errand.nonce,
             iss=answer.iss,
@@ -241,11 +276,17 @@ class Passthrough:
 
     def _sent(self, errand: Errand, session: BrowserSession) -> str:
         client = self._client(errand.provider)
+        callback = callback_of(errand.provider, self._plan.clients)
         request = client.provider.authorization_request(
-            redirect_uri=self._plan.redirect_uri,
+            redirect_uri=redirect_uri(self._plan.redirect_uri, callback),
             demands=self._demands(client, session, prompt=errand.prompt),
         )
-        kept = replace(errand, nonce=request.nonce, code_verifier=request.code_verifier)
+        kept = replace(
+            errand,
+            nonce=request.nonce,
+            code_verifier=request.code_verifier,
+            callback=callback,
+        )
         life = SILENT_LIFE if errand.silent else ATTEMPT_LIFE
         self._errands.put(hashed(request.state), kept, ttl=life)
         return request.url
@@ -294,9 +335,9 @@ class Passthrough:
 
 def _refused(errand: Errand, error: str | None) -> BffError:
     said = f"provider error: {(error or 'no code')[:64]!r}"
-    if not errand.silent:
-        return SignInDeniedError(said)
-    return InteractionNeededError(said) if error in NEEDS_PERSON else ProviderAnswerError(said)
+    if error in NEEDS_PERSON:
+        return InteractionNeededError(said)
+    return ProviderAnswerError(said) if errand.silent else SignInDeniedError(said)
 
 
 def _name(session: SessionKey, transaction: str | None) -> str:

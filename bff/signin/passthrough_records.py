@@ -25,6 +25,7 @@ class GenesysAtProvider:
 
     provider: IdentityProvider
     hint: Hint
+    prompt: str | None = None
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
 
@@ -53,6 +54,9 @@ class Errand:
     transaction: str | None = None
     silent: bool = False
     prompt: str | None = None
+    # Whose redirect URI the answer must come to (`redirect_uris`).
+    callback: str | None = None
+    second_try: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """What sign-in remembers, as sealed JSON in the store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from types import MappingProxyType
+from typing import Final, NewType
 
 from bff.ports import TokenSet
 
@@ -25,6 +27,42 @@ class EndReason(StrEnum):
     REPLACED = "replaced"
     # Of a guest's conversation, and of no sign-in: it was ended in one of several tabs.
     CONVERSATION_ENDED = "conversation_ended"
+
+
+class EndedBy(StrEnum):
+    """Who or what ended a session. Whoever ends one says it; the audit log tells it."""
+
+    USER = "user"
+    SAME_USER = "same_user"  # has signed in again on this browser
+    OTHER_USER = "other_user"  # has signed in on this browser
+    CLIENT = "client"  # a relying party, at our end_session_endpoint
+    OPERATOR = "operator"
+    PROVIDER = "provider"  # back-channel logout
+    RENEWAL_REFUSED = "renewal_refused"
+    UNFINISHED = "unfinished"  # its sign-in was cut short: it has no tokens
+    EXPIRY = "expiry"
+    ERASURE = "erasure"
+
+    @property
+    def reason(self) -> EndReason:
+        """Return what the pages of the session are told."""
+        return _TOLD[self]
+
+
+_TOLD: Final[Mapping[EndedBy, EndReason]] = MappingProxyType(
+    {
+        EndedBy.USER: EndReason.SIGNED_OUT,
+        EndedBy.SAME_USER: EndReason.REPLACED,
+        EndedBy.OTHER_USER: EndReason.SIGNED_OUT,
+        EndedBy.CLIENT: EndReason.SIGNED_OUT,
+        EndedBy.OPERATOR: EndReason.REVOKED,
+        EndedBy.PROVIDER: EndReason.PROVIDER_LOGOUT,
+        EndedBy.RENEWAL_REFUSED: EndReason.REFUSED,
+        EndedBy.UNFINISHED: EndReason.REFUSED,
+        EndedBy.EXPIRY: EndReason.EXPIRED,
+        EndedBy.ERASURE: EndReason.REVOKED,
+    }
+)
 
 
 class Surface(StrEnum):
@@ -65,6 +103,15 @@ class BrowserSession:
     provider_sid: str | None = None
     auth_time: datetime | None = None
     acr: str | None = None
+    # When the provider signed the ID token, by its own clock: compared with its logout tokens.
+    issued_at: datetime | None = None
+    # Whether its end is watched (`session_expiry`); one of an older version is not.
+    watched: bool = False
+
+    @property
+    def began_at(self) -> datetime:
+        """Return when the provider vouched for it, by the provider's clock if that is known."""
+        return self.issued_at or self.created_at
 
     @property
     def ends_at(self) -> datetime:
@@ -77,7 +124,8 @@ class VaultEntry:
     """The tokens of one session.
 
     `confirmed_at` is when the provider last vouched for this person; `spending_since` marks a
-    refresh token that may be spent; until `down_until` nobody asks the provider again.
+    refresh token that may be spent; until `down_until` nobody asks the provider again. `closed`
+    tokens are those of a session that ends: no renewal saves over them.
     """
 
     provider: str
@@ -86,6 +134,7 @@ class VaultEntry:
     fence: int = 0
     spending_since: datetime | None = None
     down_until: datetime | None = None
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,3 +152,9 @@ class Attempt:
     max_age: timedelta | None = None
     acr_values: tuple[str, ...] = ()
     previous: SessionKey | None = None
+    # Whose redirect URI the answer must come to (`redirect_uris`).
+    callback: str | None = None
+    # The sign-in itself must not be older, where the operator wants one each time.
+    not_before: datetime | None = None
+    # Passthrough has sent somebody here, because its own request was refused; it will not again.
+    second_try: bool = False

@@ -12,11 +12,13 @@ from bff.ports import NO_LEDGER, Foundation, SignInLedger
 from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
 from bff.signin.records import (
     BrowserSession,
+    EndedBy,
     EndReason,
     Person,
     SessionKey,
     SessionToken,
 )
+from bff.signin.session_expiry import AFTERLIFE, ExpiryIndex
 from bff.signin.session_news import SessionEnded, announce
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class SignedIn:
     provider_sid: str | None
     auth_time: datetime | None
     acr: str | None
+    issued_at: datetime | None = None
 
 
 class SessionBook:
@@ -55,6 +58,7 @@ class SessionBook:
     ) -> None:
         self._store = foundation.store
         self._drawer = Drawer("session", BrowserSession, foundation)
+        self._expiry = ExpiryIndex(foundation)
         self._limits = limits
         self._ledger = ledger
         self._clock = foundation.clock
@@ -66,6 +70,10 @@ class SessionBook:
 
     def begin(self, token: SessionToken, signed_in: SignedIn) -> BrowserSession:
         """Open a session that `token` leads to."""
+        return self.open(self.prepare(token, signed_in))
+
+    def prepare(self, token: SessionToken, signed_in: SignedIn) -> BrowserSession:
+        """Return a session that is not open yet. From now on somebody watches for its end."""
         now = self._clock.now()
         session = BrowserSession(
             key=session_key(token),
@@ -77,8 +85,15 @@ class SessionBook:
             provider_sid=signed_in.provider_sid,
             auth_time=signed_in.auth_time,
             acr=signed_in.acr,
+            issued_at=signed_in.issued_at,
+            watched=True,
         )
-        self._drawer.put(session.key, session, ttl=session.ends_at - now)
+        self._expiry.watch(session)
+        return session
+
+    def open(self, session: BrowserSession) -> BrowserSession:
+        """Write a prepared session: it is found from now on, by its token and in the lists."""
+        self._drawer.put(session.key, session, ttl=self._life(session))
         for group in _groups(session):
             self._store.join(group, session.key, ttl=session.absolute_limit)
         return session
@@ -94,6 +109,11 @@ class SessionBook:
         held = self._held(key)
         return None if held is None else held.record
 
+    def record(self, key: SessionKey) -> BrowserSession | None:
+        """Return what is kept of a session, even past its end: whose it was."""
+        held = self._drawer.get(key)
+        return None if held is None else held.record
+
     def require(self, token: SessionToken | None) -> BrowserSession:
         """Return the session and note that it is in use. Raises SignInRequiredError."""
         if token is None or len(token) != TOKEN_CHARS:
@@ -103,23 +123,46 @@ class SessionBook:
             raise SignInRequiredError("no such session")
         return self._touch(held)
 
-    def end(self, key: SessionKey, reason: EndReason) -> BrowserSession | None:
-        """End a session for everybody; None if it had ended before. Pages hear of it."""
-        held = self._drawer.get(key)
+    def end(
+        self, key: SessionKey, reason: EndReason, by: EndedBy | None = None
+    ) -> BrowserSession | None:
+        """Take a session out of the book; None if it was not in there. Pages hear of it.
+
+        This is the book's part only. `SessionEnder` ends a session with all that belongs to it.
+        """
+        session = self.record(key)
         if not self._drawer.delete(key):
             return None
-        session = None if held is None else held.record
-        for group in _groups(session) if session else (EVERYONE,):
-            self._store.leave(group, key)
+        self._leave_groups(key, session)
+        self.tell_pages(key, reason)
+        self.write_down(key, session, reason, by)
+        return session
+
+    def remove(self, session: BrowserSession) -> None:
+        """Take out a session that nobody has used, or what is left of one. Nobody is told."""
+        self._drawer.delete(session.key)
+        self._leave_groups(session.key, session)
+
+    def tell_pages(self, key: SessionKey, reason: EndReason) -> None:
+        """Tell every open page that the session is over. Twice does no harm."""
         announce(self._store, SessionEnded(key=key, reason=reason))
-        log.info("session %s ended: %s", key[:8], reason.value)
+
+    def write_down(
+        self,
+        key: SessionKey,
+        session: BrowserSession | None,
+        reason: EndReason,
+        by: EndedBy | None,
+    ) -> None:
+        """Have the end in the audit log. Twice is written once."""
+        log.info("session %s ended: %s", key[:8], by.value if by else reason.value)
         self._ledger.ended(
             person=session.person.pairwise if session else None,
             provider=session.person.provider if session else "",
             session_key=key,
             reason=reason.value,
+            by=by.value if by else "",
         )
-        return session
 
     def of_person(self, *, provider: str, subject: str) -> list[BrowserSession]:
         """Return all live sessions of one person."""
@@ -144,10 +187,21 @@ class SessionBook:
         now = self._clock.now()
         if now - held.record.seen_at < TOUCH_PAUSE:
             return held.record
-        touched = replace(held.record, seen_at=now)
+        touched = replace(held.record, seen_at=now, watched=True)
+        if not held.record.watched:
+            self._expiry.watch(touched)
         # If somebody else touched it meanwhile, theirs is as good; if it was ended, it stays so.
-        self._drawer.replace(touched.key, touched, version=held.version, ttl=touched.ends_at - now)
+        life = self._life(touched)
+        self._drawer.replace(touched.key, touched, version=held.version, ttl=life)
         return touched
+
+    def _life(self, session: BrowserSession) -> timedelta:
+        """Return how long it is kept: a while past its end, for whoever writes that down."""
+        return session.ends_at - self._clock.now() + AFTERLIFE
+
+    def _leave_groups(self, key: SessionKey, session: BrowserSession | None) -> None:
+        for group in _groups(session) if session else (EVERYONE,):
+            self._store.leave(group, key)
 
     def _live(self, keys: Iterable[str]) -> list[BrowserSession]:
         found = (self.look_up(SessionKey(key)) for key in keys)

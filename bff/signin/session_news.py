@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from bff.background.jobs import Job, Pulse
+from bff.background.runner import BackgroundRunner
 from bff.errors import StoreDownError
 from bff.ports import Clock, Store, Subscription
 from bff.signin.records import EndReason, SessionKey
@@ -20,7 +22,8 @@ log = logging.getLogger(__name__)
 CHANNEL: Final = "session-news"
 LISTEN_TIMEOUT: Final = timedelta(seconds=5)
 RETRY_PAUSE: Final = timedelta(seconds=1)
-LEAVE_LIMIT_S: Final = 2
+LEAVE_LIMIT: Final = timedelta(seconds=2)
+JOB: Final = "session-news"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +48,23 @@ def announce(store: Store, ended: SessionEnded) -> None:
 
 
 class NewsDesk:
-    """One subscription for the whole process, handed on to the pages that wait in it."""
+    """One subscription for the whole process, handed on to the pages that wait in it.
 
-    def __init__(self, store: Store, *, clock: Clock) -> None:
+    `runner` keeps the listener alive: whatever it dies of, nothing is heard until it is back,
+    `listening` says so, and every page is told to come back and ask.
+    """
+
+    def __init__(
+        self, store: Store, *, clock: Clock, runner: BackgroundRunner | None = None
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._runner = runner or BackgroundRunner(clock=clock)
         self._lock = threading.Lock()
         self._followers: dict[SessionKey, list[Follower]] = defaultdict(list)
         self._listening = threading.Event()
         self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._started = False
         self._subscription: Subscription | None = None
 
     @property
@@ -65,9 +75,10 @@ class NewsDesk:
     def start(self) -> None:
         """Begin to listen, before anybody follows. Idempotent."""
         with self._lock:
-            if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(target=self._listen, daemon=True)
-                self._thread.start()
+            if self._started or self._closed.is_set():
+                return
+            self._started = True
+        self._runner.start(Job(name=JOB, loop=self._listen))
 
     @contextmanager
     def inbox(self, key: SessionKey) -> Iterator[Inbox]:
@@ -112,11 +123,10 @@ class NewsDesk:
         self._closed.set()
         self._tell_all()
         with self._lock:
-            subscription, thread = self._subscription, self._thread
+            subscription = self._subscription
         if subscription is not None:
             subscription.close()
-        if thread is not None:
-            thread.join(LEAVE_LIMIT_S)
+        self._runner.stop(JOB, limit=LEAVE_LIMIT)
 
     def _add(self, key: SessionKey, told: Follower) -> None:
         with self._lock:
@@ -126,52 +136,80 @@ class NewsDesk:
             # It came while the process was leaving: nobody would ever tell it.
             told(None)
 
-    def _listen(self) -> None:
+    def _listen(self, pulse: Pulse) -> None:
         while not self._closed.is_set():
             try:
                 with self._store.subscribe(CHANNEL) as subscription:
-                    self._hear(subscription)
-            except StoreDownError:
-                if self._listening.is_set():
-                    # Something may be missed now: pages come back and ask how things stand.
-                    # Told once, and not at each try: there may be thousands of them.
-                    self._listening.clear()
-                    self._tell_all()
+                    self._hear(subscription, pulse)
+            except StoreDownError as error:
+                pulse.failed(error)
+                self._lost()
                 if not self._closed.is_set():
                     self._clock.sleep(RETRY_PAUSE)
+            finally:
+                # Whatever it was: nothing is heard from here on.
+                self._lost()
 
-    def _hear(self, subscription: Subscription) -> None:
+    def _lost(self) -> None:
+        """Something may be missed now: pages come back and ask how things stand.
+
+        Told once, and not at each try: there may be thousands of them.
+        """
+        if self._listening.is_set():
+            self._listening.clear()
+            self._tell_all()
+
+    def _hear(self, subscription: Subscription, pulse: Pulse) -> None:
         with self._lock:
             self._subscription = subscription
             # Who comes from now on hears everything; who was here already missed a while.
             waited = self._everybody()
             self._listening.set()
-        for told in waited:
-            told(None)
+        self._tell(waited, None)
         while not self._closed.is_set():
+            pulse.beat()
             heard = subscription.receive(LISTEN_TIMEOUT)
             if heard is not None:
                 self._hand_on(heard[1])
 
     def _hand_on(self, message: bytes) -> None:
-        try:
-            news = json.loads(message)
-            ended = SessionEnded(key=SessionKey(news["key"]), reason=EndReason(news["reason"]))
-        except (ValueError, KeyError, TypeError):
-            # A newer version may know more reasons. Whatever it said, pages come back and ask.
-            log.warning("session news that this version cannot read")
+        ended = _read(message)
+        if ended is None:
             self._tell_all()
             return
         with self._lock:
-            followers = tuple(self._followers.get(ended.key, ()))
-        for told in followers:
-            told(ended)
+            followers = list(self._followers.get(ended.key, ()))
+        self._tell(followers, ended)
 
     def _tell_all(self) -> None:
         with self._lock:
             everybody = self._everybody()
-        for told in everybody:
-            told(None)
+        self._tell(everybody, None)
+
+    def _tell(self, followers: list[Follower], news: SessionEnded | None) -> None:
+        for told in followers:
+            try:
+                told(news)
+            except Exception:
+                # A fault of one page's, which must not be everybody's.
+                log.exception("a page could not be told of session news")
 
     def _everybody(self) -> list[Follower]:
         return [told for followers in self._followers.values() for told in followers]
+
+
+def _read(message: bytes) -> SessionEnded | None:
+    """Return what a message says; None if this version cannot read it.
+
+    A newer version may know more reasons. Whatever it said, pages come back and ask.
+    """
+    try:
+        news = json.loads(message)
+        key, reason = news["key"], EndReason(news["reason"])
+        if isinstance(key, str):
+            return SessionEnded(key=SessionKey(key), reason=reason)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        log.warning("session news that this version cannot read: %s", type(error).__name__)
+        return None
+    log.warning("session news that this version cannot read: no key")
+    return None

@@ -11,6 +11,7 @@ from bff.crypto.sealed_drawer import Drawer
 from bff.errors import (
     AttemptUnknownError,
     BffError,
+    IssuerMixUpError,
     ProviderUnknownError,
     RequestRefusedError,
     SignInDeniedError,
@@ -29,12 +30,13 @@ from bff.signin.fingerprints import PairwiseSubjects, hashed
 from bff.signin.records import (
     Attempt,
     BrowserSession,
-    EndReason,
     Person,
     SessionKey,
     SessionToken,
     Surface,
 )
+from bff.signin.redirect_uris import callback_of, redirect_uri
+from bff.signin.session_begin import SessionBeginner
 from bff.signin.session_book import SessionBook, SignedIn
 from bff.signin.token_vault import TokenVault
 from bff.signin.transactions import Opening, Transactions
@@ -43,6 +45,8 @@ log = logging.getLogger(__name__)
 
 ATTEMPT_LIFE: Final = timedelta(minutes=10)
 SECTOR: Final = "genesys"
+AHEAD: Final = timedelta(seconds=30)
+LAST_SECOND: Final = 253402300799  # 9999-12-31T23:59:59Z
 PROMPTS: Final = frozenset({"none", "login", "select_account", "consent"})
 
 
@@ -54,11 +58,16 @@ class ProviderDesk:
     issuer: str
     demands: Demands
     claim_names: Mapping[str, str]
+    assume_email_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a page wants when it sends somebody to sign in."""
+    """What a page wants when it sends somebody to sign in.
+
+    `prompt` counts where the operator has configured none. `previous` is for whoever knows the
+    session of this browser without its cookie.
+    """
 
     return_url: str
     surface: Surface = Surface.REDIRECT
@@ -66,15 +75,23 @@ class Wish:
     transaction: str | None = None
     prompt: str | None = None
     current: SessionToken | None = field(default=None, repr=False)
+    previous: SessionKey | None = None
+    second_try: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The parameters of an authorization response, as they came."""
+    """The parameters of an authorization response, as they came, and the redirect URI's end."""
 
     code: str | None = field(repr=False)
     iss: str | None
     error: str | None
+    callback: str | None = None
+
+    def check_callback(self, expected: str | None) -> None:
+        """Raise IssuerMixUpError if it came to the redirect URI of another provider."""
+        if self.callback != expected:
+            raise IssuerMixUpError("authorization response: at another provider's redirect URI")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +119,12 @@ class SignIn:
         watch: FlowWatch = NO_WATCH,
     ) -> None:
         self._attempts = Drawer("attempt", Attempt, foundation)
+        self._clock = foundation.clock
+        self._store = foundation.store
         self._transactions = transactions
         self._desks = desks
         self._book = book
-        self._vault = vault
+        self._beginner = SessionBeginner(foundation, book=book, vault=vault)
         self._subjects = subjects
         self._redirect_uri = redirect_uri
         self._ledger = ledger
@@ -122,9 +141,11 @@ class SignIn:
         name, desk = self._desk(wish.provider)
         if wish.prompt is not None and wish.prompt not in PROMPTS:
             raise RequestRefusedError("unknown prompt")
-        demands = replace(desk.demands, prompt=wish.prompt or desk.demands.prompt)
+        # What the operator asks for is a rule; a page that could lift it would make it a wish.
+        demands = replace(desk.demands, prompt=desk.demands.prompt or wish.prompt)
+        callback = callback_of(name, self._desks)
         request = desk.provider.authorization_request(
-            redirect_uri=self._redirect_uri, demands=demands
+            redirect_uri=redirect_uri(self._redirect_uri, callback), demands=demands
         )
         attempt = Attempt(
             provider=name,
@@ -137,7 +158,10 @@ class SignIn:
             prompt=demands.prompt,
             max_age=demands.max_age,
             acr_values=demands.acr_values,
-            previous=self._current_key(wish),
+            previous=wish.previous or self._current_key(wish),
+            callback=callback,
+            not_before=self._clock.now() if desk.demands.prompt == "login" else None,
+            second_try=wish.second_try,
         )
         self._attempts.put(hashed(request.state), attempt, ttl=ATTEMPT_LIFE)
         self._watch.note(
@@ -184,24 +208,30 @@ class SignIn:
 
     def _established(self, attempt: Attempt, answer: Answer) -> Established:
         name, desk = self._desk(attempt.provider)
+        answer.check_callback(attempt.callback)
         desk.provider.check_response_issuer(answer.iss)
         if answer.error is not None or not answer.code:
             raise SignInDeniedError(f"provider error: {(answer.error or 'no code')[:64]!r}")
         identity = desk.provider.redeem(
             answer.code,
-            redirect_uri=self._redirect_uri,
+            redirect_uri=redirect_uri(self._redirect_uri, attempt.callback),
             code_verifier=attempt.code_verifier,
             nonce=attempt.nonce,
             demands=Demands(
-                prompt=attempt.prompt, max_age=attempt.max_age, acr_values=attempt.acr_values
+                prompt=attempt.prompt,
+                max_age=attempt.max_age,
+                acr_values=attempt.acr_values,
+                not_before=attempt.not_before,
             ),
         )
         person = self._person(name, desk, identity)
-        self._end_previous(attempt.previous, person)
-        token = self._book.new_token()
-        session = self._book.begin(token, _signed_in(person, identity))
-        self._vault.lock_away(session, identity.tokens)
-        return Established(token=token, session=session)
+        signed_in = replace(
+            _signed_in(person, identity, now=self._clock.now()), issued_at=_issued_at(identity)
+        )
+        begun = self._beginner.begin(
+            signed_in, identity.tokens, replaced=lambda new: self._replaced(attempt, new)
+        )
+        return Established(token=begun.token, session=begun.session)
 
     def _from_transaction(self, wish: Wish, browser: str) -> Wish:
         known = self._transactions.usable(wish.transaction or "", browser=browser)
@@ -222,8 +252,28 @@ class SignIn:
             provider=name,
             subject=subject,
             pairwise=self._subjects.subject(sector=SECTOR, issuer=desk.issuer, subject=subject),
-            claims=mapped_claims(identity.claims, desk.claim_names),
+            claims=mapped_claims(
+                identity.claims,
+                desk.claim_names,
+                unverified_email=desk.assume_email_verified,
+            ),
         )
+
+    def _replaced(self, attempt: Attempt, session: BrowserSession) -> list[SessionKey]:
+        """Return the sessions of this browser that the new one takes the place of.
+
+        That is the one that it had when the attempt began, and what it began while that was away.
+
+        Two tabs that both sign in start without a session each, and the cookie of the later one
+        takes the place of the other's: without this nobody would reach that session any more.
+        `add` and `take` are single steps, so of two at once one always meets the other.
+        """
+        name, others = f"signed-in-here:{attempt.browser}", []
+        while not self._store.add(name, session.key.encode(), ttl=ATTEMPT_LIFE):
+            other = self._store.take(name)
+            if other is not None:
+                others.append(SessionKey(other.decode()))
+        return others if attempt.previous is None else [attempt.previous, *others]
 
     def _current_key(self, wish: Wish) -> SessionKey | None:
         """Return which session this browser has now.
@@ -234,24 +284,26 @@ class SignIn:
         session = self._book.find(wish.current)
         return None if session is None else session.key
 
-    def _end_previous(self, previous: SessionKey | None, person: Person) -> None:
-        """End what this browser had before: another person's pages are signed out, ours go on."""
-        session = None if previous is None else self._book.look_up(previous)
-        if session is None:
-            return
-        same = session.person.pairwise == person.pairwise
-        self._vault.take(session.key)
-        self._book.end(session.key, EndReason.REPLACED if same else EndReason.SIGNED_OUT)
 
-
-def _signed_in(person: Person, identity: VerifiedIdentity) -> SignedIn:
+def _signed_in(person: Person, identity: VerifiedIdentity, *, now: datetime) -> SignedIn:
     claims = identity.claims
     return SignedIn(
         person=person,
         provider_sid=_text(claims.get("sid")),
-        auth_time=_moment(claims.get("auth_time")),
+        auth_time=_past(_moment(claims.get("auth_time")), now=now),
         acr=_text(claims.get("acr")),
     )
+
+
+def _issued_at(identity: VerifiedIdentity) -> datetime | None:
+    """Return when the provider signed the ID token, by its own clock."""
+    issued = identity.claims.get("iat")
+    if isinstance(issued, bool) or not isinstance(issued, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(issued, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _text(value: Any) -> str | None:
@@ -259,4 +311,17 @@ def _text(value: Any) -> str | None:
 
 
 def _moment(value: Any) -> datetime | None:
-    return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
+    """Return a time in seconds since 1970; None for whatever is none, milliseconds included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return datetime.fromtimestamp(value, UTC) if 0 <= value <= LAST_SECOND else None
+
+
+def _past(moment: datetime | None, *, now: datetime) -> datetime | None:
+    """Return when somebody signed in; clocks may differ, but by no more than AHEAD.
+
+    A moment further ahead would count as recent until it has passed, and for longer.
+    """
+    if moment is None or moment > now + AHEAD:
+        return None
+    return min(moment, now)

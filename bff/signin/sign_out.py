@@ -1,34 +1,29 @@
 """Signing out: here, at the provider, by the operator, or because the provider says so."""
 
 import logging
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError, LogoutTokenError
-from bff.ports import (
-    Foundation,
-    HeldElsewhere,
-    IdentityProvider,
-    LogoutNotice,
-    TokenSet,
-)
-from bff.signin.fingerprints import hashed
-from bff.signin.records import BrowserSession, EndReason, SessionKey, SessionToken
+from bff.errors import BffError, LogoutTokenError, StoreDownError
+from bff.ports import Foundation, HeldElsewhere, IdentityProvider, LogoutNotice
+from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
+from bff.signin.logout_marks import LogoutMarks, means
+from bff.signin.records import BrowserSession, EndedBy, EndReason, SessionKey, SessionToken
+from bff.signin.revocations import REVOCATION_LIFE, REVOCATIONS
 from bff.signin.session_book import SessionBook
+from bff.signin.session_end import RETURN_LIFE
 from bff.signin.token_vault import TokenVault
+
+__all__ = ["RETURN_LIFE", "REVOCATIONS", "REVOCATION_LIFE", "PostLogout", "SignOut"]
 
 log = logging.getLogger(__name__)
 
-RETURN_LIFE: Final = timedelta(minutes=10)
 JTI_LIFE: Final = timedelta(minutes=10)
 """Longer than a logout token is accepted (5 min and leeway), or a replay could outlive its mark."""
-
-REVOCATION_LIFE: Final = timedelta(days=1)
-REVOCATIONS: Final = "revocations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,17 +33,8 @@ class PostLogout:
     return_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revocation:
-    """Tokens that the provider could not be told about yet, and when to give up."""
-
-    provider: str
-    tokens: TokenSet
-    until: datetime
-
-
 class SignOut:
-    """Ends sessions in the right order: first nobody can use them, then the provider is told."""
+    """Every way to end sessions on somebody's word. Each goes through `SessionEnder`."""
 
     def __init__(
         self,
@@ -62,31 +48,36 @@ class SignOut:
     ) -> None:
         self._store = foundation.store
         self._returns = Drawer("post-logout", PostLogout, foundation)
-        self._revocations = Drawer("revocation", Revocation, foundation)
+        self._marks = LogoutMarks(foundation)
         self._book = book
-        self._vault = vault
+        self._ends = vault.ends
         self._providers = providers
         self._logged_out_url = logged_out_url
-        self._held = held
         self._clock = foundation.clock
         self._entropy = foundation.entropy
+        if held is not None:
+            self._ends.also_forget(held)
 
     def here(self, token: SessionToken | None, *, return_url: str) -> str | None:
-        """Sign this browser out; return the provider's logout URL, or None if it has none."""
-        session = self._book.find(token)
-        if session is None:
+        """Sign this browser out; return the provider's logout URL, or None if it has none.
+
+        Whoever asks again, because no answer came, gets the same answer for some minutes. Raises
+        StoreDownError if the sign-out is not certain; asking again finishes it.
+        """
+        if token is None or len(token) != TOKEN_CHARS:
             return None
-        tokens = self._end(session, EndReason.SIGNED_OUT)
-        provider = self._providers.get(session.person.provider)
+        key = session_key(token)
+        job = self._ends.end(key, by=EndedBy.USER) or self._ends.ended(key)
+        if job is None or job.by is not EndedBy.USER:
+            return None
+        provider = self._providers.get(job.provider)
         if provider is None:
             return None
         state = self._entropy.token()
         self._returns.put(hashed(state), PostLogout(return_url=return_url), ttl=RETURN_LIFE)
         try:
             return provider.end_session_url(
-                id_token=tokens.id_token if tokens else None,
-                return_url=self._logged_out_url,
-                state=state,
+                id_token=job.id_token, return_url=self._logged_out_url, state=state
             )
         except BffError as error:
             log.warning("no logout at the provider: %s", error.detail)
@@ -99,11 +90,20 @@ class SignOut:
 
     def revoke(self, key: SessionKey, reason: EndReason = EndReason.REVOKED) -> bool:
         """End one session on the operator's word, or a client's; False if there was none."""
-        session = self._book.look_up(key)
-        if session is None:
-            return False
-        self._end(session, reason)
-        return True
+        by = EndedBy.CLIENT if reason is EndReason.SIGNED_OUT else EndedBy.OPERATOR
+        job = self._ends.end(key, by=by)
+        return job is not None and job.by is by
+
+    def revoke_all(self, keys: Iterable[SessionKey]) -> int:
+        """End many sessions on the operator's word; return how many ended.
+
+        Providers and Genesys are told afterwards: one that does not answer is asked once.
+        """
+        jobs = [self._ends.end(key, by=EndedBy.OPERATOR, soon=True) for key in keys]
+        with suppress(StoreDownError):
+            self._ends.revocations.tell_fresh()
+            self._ends.tell_genesys()
+        return sum(job is not None and job.by is EndedBy.OPERATOR for job in jobs)
 
     def by_provider(self, name: str, notice: LogoutNotice) -> int:
         """Do what a back-channel logout says; return how many sessions ended.
@@ -114,92 +114,28 @@ class SignOut:
         mark = "logout-jti:" + hashed(name, notice.jti)
         if self._store.get(mark) is not None:
             raise LogoutTokenError("jti was seen before")
+        # Before any session is looked for: a sign-in on its way looks here when it has written
+        # its own, so that one of both finds the other.
+        self._marks.remember(name, notice)
         sessions = self._meant(name, notice)
         for session in sessions:
-            self._book.end(session.key, EndReason.PROVIDER_LOGOUT)
-            self._let_go(session.key)
-            tokens = self._vault.take(session.key)
-            if tokens is not None:
-                # Not now: the provider waits for our answer, and may be unable to take a call.
-                self._keep_for_later(name, tokens)
+            self._ends.end(session.key, by=EndedBy.PROVIDER)
         # Marked last: if the store fails half way, the provider's second delivery must count.
         self._store.put(mark, b"1", ttl=JTI_LIFE)
         return len(sessions)
 
     def retry_revocations(self) -> int:
-        """Tell providers about tokens that they could not be told about before.
+        """Finish what sign-outs left undone, and tell providers what they could not be told.
 
-        What is not told stays for the next round, up to a day. Telling twice does no harm (RFC
-        7009 section 2.2), so a process that dies in between loses nothing.
+        Return how many revocations were told. What is not told stays for the next round, up to a
+        day.
         """
-        told = 0
-        silent: set[str] = set()
-        for name in self._store.members(REVOCATIONS):
-            held = self._revocations.get(name)
-            if held is not None and self._clock.now() < held.record.until:
-                # One refusal to answer is enough: a thousand more would take a thousand time-outs.
-                if held.record.provider in silent:
-                    continue
-                if not self._told(held.record.provider, held.record.tokens):
-                    silent.add(held.record.provider)
-                    continue
-                told += 1
-            self._revocations.delete(name)
-            self._store.leave(REVOCATIONS, name)
-        return told
+        self._ends.finish()
+        return self._ends.revocations.tell_waiting()
 
     def _meant(self, name: str, notice: LogoutNotice) -> list[BrowserSession]:
         if notice.sid is not None:
             found = self._book.of_provider_session(provider=name, sid=notice.sid)
-            return [s for s in found if notice.subject in (None, s.person.subject)]
-        # `iat` has whole seconds: a session begun within that second counts as older.
-        until = notice.issued_at + timedelta(seconds=1)
-        found = self._book.of_person(provider=name, subject=notice.subject or "")
-        return [session for session in found if session.created_at < until]
-
-    def _end(self, session: BrowserSession, reason: EndReason) -> TokenSet | None:
-        # First the session, so that nobody can use it; then its tokens, out of the reach of any
-        # renewal; and only then the provider, which may be slow.
-        self._book.end(session.key, reason)
-        self._let_go(session.key)
-        tokens = self._vault.take(session.key)
-        if tokens is not None:
-            self._tell_provider(session.person.provider, tokens)
-        return tokens
-
-    def _let_go(self, key: SessionKey) -> None:
-        """Have the Genesys tokens revoked, behind the back of who waits for the sign-out."""
-        if self._held is not None:
-            threading.Thread(target=self._forget_held, args=(self._held, key)).start()
-
-    def _forget_held(self, held: HeldElsewhere, key: SessionKey) -> None:
-        try:
-            held.forget(key)
-        except BffError as error:
-            # They die by themselves: Genesys gets no fresh token of ours for an ended session.
-            log.warning(
-                "session %s: its Genesys tokens were not revoked: %s", key[:8], error.detail
-            )
-
-    def _tell_provider(self, name: str, tokens: TokenSet) -> None:
-        if not self._told(name, tokens):
-            self._keep_for_later(name, tokens)
-
-    def _keep_for_later(self, name: str, tokens: TokenSet) -> None:
-        until = self._clock.now() + REVOCATION_LIFE
-        key = self._entropy.token(16)
-        later = Revocation(provider=name, tokens=tokens, until=until)
-        self._revocations.put(key, later, ttl=REVOCATION_LIFE)
-        self._store.join(REVOCATIONS, key, ttl=REVOCATION_LIFE)
-
-    def _told(self, name: str, tokens: TokenSet) -> bool:
-        provider = self._providers.get(name)
-        if provider is None:
-            # It is no longer configured: nobody is left to tell.
-            return True
-        try:
-            provider.revoke(tokens)
-        except BffError as error:
-            log.warning("revocation at %s is kept for later: %s", name, error.detail)
-            return False
-        return True
+        else:
+            found = self._book.of_person(provider=name, subject=notice.subject or "")
+        return [session for session in found if means(notice, session)]

@@ -12,6 +12,7 @@ from bff.errors import (
     IdentityProviderDownError,
     ProviderAnswerError,
     SignInRequiredError,
+    StoreDownError,
     TokensRefusedError,
 )
 from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
@@ -19,11 +20,13 @@ from bff.leases import kept
 from bff.ports import Foundation, IdentityProvider, Lease, TokenSet
 from bff.signin.records import (
     BrowserSession,
-    EndReason,
+    EndedBy,
     SessionKey,
     VaultEntry,
 )
 from bff.signin.session_book import SessionBook
+from bff.signin.session_end import SessionEnder
+from bff.signin.session_expiry import AFTERLIFE
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +55,11 @@ class TokenVault:
         providers: Mapping[str, IdentityProvider],
         policy: VaultPolicy,
         watch: FlowWatch = NO_WATCH,
+        ends: SessionEnder | None = None,
     ) -> None:
         self._store = foundation.store
+        self.ends: Final = ends or SessionEnder(foundation, book=book, providers=providers)
         self._drawer = Drawer("vault", VaultEntry, foundation)
-        self._book = book
         self._providers = providers
         self._clock = foundation.clock
         self._policy = policy
@@ -136,7 +140,7 @@ class TokenVault:
             raise self._refused(session, spending.record, error) from error
         except (IdentityProviderDownError, ProviderAnswerError) as error:
             return self._silence(session, spending, error)
-        return self._keep(session, spending, fresh, provider)
+        return self._keep(session, spending, fresh)
 
     def _mark(
         self, session: BrowserSession, held: Held[VaultEntry], lease: Lease
@@ -157,7 +161,6 @@ class TokenVault:
         session: BrowserSession,
         spending: Held[VaultEntry],
         fresh: TokenSet,
-        provider: IdentityProvider,
     ) -> TokenSet:
         record = replace(
             spending.record,
@@ -170,7 +173,7 @@ class TokenVault:
             self._save(session, record, version=spending.version)
         except SignInRequiredError:
             # Signed out while the provider answered: these tokens belong to nobody now.
-            _revoke_quietly(provider, fresh)
+            self._revoke_orphans(session, fresh)
             raise
         self._watch.note(FlowStep.PROVIDER_REFRESHED, session_key=session.key)
         return fresh
@@ -210,9 +213,14 @@ class TokenVault:
             " after an answer that was lost" if lost else "",
         )
         self._watch.note(FlowStep.PROVIDER_REFUSED, session_key=session.key)
-        self._drawer.delete(session.key)
-        self._book.end(session.key, EndReason.REFUSED)
+        self.ends.end(session.key, by=EndedBy.RENEWAL_REFUSED)
         return SignInRequiredError(error.detail)
+
+    def _revoke_orphans(self, session: BrowserSession, tokens: TokenSet) -> None:
+        try:
+            self.ends.revocations.tell_or_keep(session.person.provider, tokens)
+        except StoreDownError as error:
+            log.warning("session %s: orphaned tokens live on: %s", session.key[:8], error.detail)
 
     def _old_or_down(self, entry: VaultEntry) -> TokenSet:
         now = self._clock.now()
@@ -225,8 +233,10 @@ class TokenVault:
         held = self._drawer.get(key)
         if held is None:
             # It was ended meanwhile, or its beginning was cut short: nobody is half signed in.
-            self._book.end(key, EndReason.REFUSED)
+            self.ends.end(key, by=EndedBy.UNFINISHED)
             raise SignInRequiredError("no tokens for this session")
+        if held.record.closed:
+            raise SignInRequiredError("the session is being ended")
         return held
 
     def _due(self, entry: VaultEntry) -> bool:
@@ -238,12 +248,6 @@ class TokenVault:
         return entry.down_until is not None and self._clock.now() < entry.down_until
 
     def _life(self, session: BrowserSession) -> timedelta:
+        """Return how long tokens are kept: past any end, so that the provider can be told of it."""
         ends: datetime = session.created_at + session.absolute_limit
-        return max(ends - self._clock.now(), timedelta(seconds=1))
-
-
-def _revoke_quietly(provider: IdentityProvider, tokens: TokenSet) -> None:
-    try:
-        provider.revoke(tokens)
-    except BffError as error:
-        log.warning("revocation of orphaned tokens: %s", error.detail)
+        return max(ends - self._clock.now(), timedelta(0)) + AFTERLIFE

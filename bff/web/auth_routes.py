@@ -30,7 +30,7 @@ from bff.signin.return_path import return_url
 from bff.signin.session_news import Inbox
 from bff.signin.sign_in import Answer, Wish
 from bff.signin.transactions import TRANSACTION_LIFE
-from bff.web import cookies, endings, problems
+from bff.web import cookies, endings, own_site, problems
 from bff.web.doorway import Services, services
 from bff.web.parameters import form, json_body, json_text, query
 
@@ -55,6 +55,10 @@ def login() -> ResponseReturnValue:
     if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
         raise SignInRequiredError("login was fetched instead of visited")
     here = services()
+    page = own_site.begun_anew(here)
+    if page is not None:
+        # Not counted: the same visit comes again.
+        return page
     _limit_sign_ins(here)
     browser = cookies.browser_secret(request) or here.entropy.token()
     wish = Wish(
@@ -84,10 +88,14 @@ def _started(here: Services, wish: Wish, browser: str) -> "BaseResponse":
 
 
 @bp.get("/callback")
-def callback() -> ResponseReturnValue:
-    """Take the provider's answer, and give the browser its session."""
+@bp.get("/callback/<name>")
+def callback(name: str | None = None) -> ResponseReturnValue:
+    """Take the provider's answer, and give the browser its session.
+
+    The address says whose answer it is: every provider but the first has one of its own.
+    """
     here = services()
-    answer = Answer(code=query("code"), iss=query("iss"), error=query("error"))
+    answer = Answer(code=query("code"), iss=query("iss"), error=query("error"), callback=name)
     attempt = here.sign_in.claim(query("state"), browser=cookies.browser_secret(request))
     try:
         done = here.sign_in.finish(attempt, answer)

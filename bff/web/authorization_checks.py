@@ -12,6 +12,7 @@ from bff.broker.exchanges import CodeWish
 from bff.broker.opaque_tokens import is_s256_challenge
 from bff.broker.session_witness import Principal
 from bff.ports import Clock
+from bff.signin.sign_in import AHEAD
 
 PROMPTS_WITHOUT_US: Final = frozenset({"login", "select_account"})
 _SECONDS: Final = re.compile(r"[0-9]{1,9}")
@@ -80,7 +81,11 @@ class CarefulAuthorization:
         if max_age is None:
             return False
         auth_time = visitor.principal.auth_time
-        return auth_time is None or self._clock.now() - auth_time > timedelta(seconds=int(max_age))
+        if auth_time is None:
+            return True
+        age = self._clock.now() - auth_time
+        # Sessions of versions before this one may hold a moment that is still to come.
+        return age < -AHEAD or age > timedelta(seconds=int(max_age))
 
 
 def wish_of(grant: Any) -> CodeWish:

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from flask import current_app, has_request_context, request
 
+from bff.background.runner import BackgroundRunner
 from bff.broker.provider import Broker
 from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
@@ -18,6 +19,7 @@ from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.passthrough import Passthrough
 from bff.signin.session_book import SessionBook
 from bff.signin.session_news import NewsDesk
+from bff.signin.session_rounds import SessionRounds
 from bff.signin.sign_in import SignIn
 from bff.signin.sign_out import SignOut
 from bff.signin.token_vault import TokenVault
@@ -52,10 +54,13 @@ class Services:
     transactions: Transactions
     book: SessionBook
     vault: TokenVault
+    session_rounds: SessionRounds
     news: NewsDesk
     subjects: PairwiseSubjects
     broker: Broker
     key_ring: KeyRing
+    rings: Mapping[str, KeyRing] = field(default_factory=dict)
+    rekeyed: tuple[str, ...] = ()
     signing_keys: SigningKeys
     providers: Mapping[str, IdentityProvider]
     passthrough: Passthrough | None = None
@@ -63,6 +68,7 @@ class Services:
     session_ids: KeyRing | None = None
     records: Records | None = None
     inspector: InspectorHouse | None = None
+    background: BackgroundRunner = field(default_factory=BackgroundRunner)
     close: Callable[[], None]
 
 

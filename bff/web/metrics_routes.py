@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from bff.background.jobs import JobHealth
 from bff.errors import MetricsOffError, WatcherUnknownError
 from bff.web.doorway import Services, services
 from bff.web.guest_socket import EXTENSION, GuestLines
+from bff.web.outbox_metrics import outbox_metrics
 
 bp = Blueprint("metrics", __name__)
 
@@ -40,8 +42,9 @@ class _Figures(Collector):
         self._here = here
         self._lines = lines if isinstance(lines, GuestLines) else None
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Yield a gauge for each figure that there is here."""
+    def collect(self) -> Iterator[Metric]:
+        """Yield each figure that there is here."""
+        yield from _of_jobs(self._here.background.health())
         if self._lines is not None:
             yield _gauge("guest_connections", "Guest sockets of this process.", self._lines.count)
             limit = self._lines.house.rules.connections
@@ -50,8 +53,31 @@ class _Figures(Collector):
         if records is not None:
             waiting = records.outbox.length
             yield _gauge("outbox_letters", "What waits for the database of the records.", waiting)
+            refused = records.signer.refuses is not None
+            yield _gauge("audit_signing_refused", "The audit log is not what was signed.", refused)
+            yield from outbox_metrics(records.outbox)
             for name, value in records.database.figures().items():
                 yield _gauge(f"records_pool_{name}", "Connections to the records.", value)
+
+
+def _of_jobs(jobs: tuple[JobHealth, ...]) -> Iterator[Metric]:
+    up = _gauges("up", "Whether a background job does its work.")
+    restarts = CounterMetricFamily(
+        "messenger_bff_background_job_restarts",
+        "How often a background job has died and was started again.",
+        labels=["job"],
+    )
+    success = _gauges("last_success_timestamp_seconds", "When a background job last succeeded.")
+    for job in jobs:
+        up.add_metric([job.name], float(job.well))
+        restarts.add_metric([job.name], job.restarts)
+        if job.last_success is not None:
+            success.add_metric([job.name], job.last_success.timestamp())
+    yield from (up, restarts, success)
+
+
+def _gauges(name: str, words: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"messenger_bff_background_job_{name}", words, labels=["job"])
 
 
 def _gauge(name: str, words: str, value: float) -> GaugeMetricFamily:

@@ -5,6 +5,7 @@ Genesys, answers of the desk, news. So the relay has one caller, and no lock is 
 anything waits. Under gevent the threads are greenlets.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from bff.guests.relay_hands import Visitor
 from bff.guests.sign_in_ends import guest_end
 from bff.signin.records import SessionKey
 from bff.signin.session_news import NewsDesk, SessionEnded
+
+log = logging.getLogger(__name__)
 
 GOING_AWAY: Final = 1001
 # A clock can be turned, and a timer of the relay may be wanted earlier than was thought.
@@ -229,6 +232,10 @@ class PageLine:
         except UpgradeRefusedError as refused:
             self._later(partial(self._not_dialled, attempt, refused.status))
         except UpgradeFailedError:
+            self._later(partial(self._not_dialled, attempt, None))
+        except Exception:
+            # A fault of ours: it is tried again like any other, and nobody waits for ever.
+            log.exception("guest socket: dialling failed")
             self._later(partial(self._not_dialled, attempt, None))
         else:
             with self._dialling:

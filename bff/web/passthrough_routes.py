@@ -10,7 +10,7 @@ from bff.errors import BffError, SignInRequiredError
 from bff.signin.passthrough import Passthrough
 from bff.signin.passthrough_records import Errand, WaitingCode
 from bff.signin.records import BrowserSession, Surface
-from bff.signin.sign_in import Answer
+from bff.signin.sign_in import Answer, Wish
 from bff.web import cookies, endings
 from bff.web.doorway import Services, services
 from bff.web.parameters import json_body, json_text, query
@@ -38,18 +38,26 @@ def authorize() -> ResponseReturnValue:
 
 
 @bp.get("/callback")
-def callback() -> ResponseReturnValue:
+@bp.get("/callback/<name>")
+def callback(name: str | None = None) -> ResponseReturnValue:
     """Keep the provider's code for the page, and leave the address that it came in at once."""
-    passthrough = _passthrough(services())
-    answer = Answer(code=query("code"), iss=query("iss"), error=query("error"))
-    errand = passthrough.claim(query("state"), browser=cookies.browser_secret(request))
+    here = services()
+    passthrough = _passthrough(here)
+    answer = Answer(code=query("code"), iss=query("iss"), error=query("error"), callback=name)
+    browser = cookies.browser_secret(request)
+    errand = passthrough.claim(query("state"), browser=browser)
     try:
         again = passthrough.finish(errand, answer)
+        if isinstance(again, Wish):
+            again = here.sign_in.start(again, browser=browser or "")
     except BffError as error:
         passthrough.fail(errand, error)
         return _failed(errand, error)
     if again is not None:
-        return redirect(again, code=303)
+        response = redirect(again, code=303)
+        # Somebody may need their time for it again.
+        cookies.set_browser(response, browser or "", cross_site=here.site.cross_site)
+        return response
     if errand.silent:
         return endings.of_frame()
     return endings.signed_in(errand.surface, errand.transaction, errand.return_url)

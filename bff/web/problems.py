@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.SettingsError: 500,
     errors.StoreDownError: 503,
+    errors.NotReadyError: 503,
     errors.RecordsDownError: 503,
     errors.RecordsRefusedError: 503,
     errors.RecordsOffError: 404,
@@ -31,6 +32,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.StepUpFailedError: 403,
     errors.IssuerMixUpError: 400,
     errors.ProviderAnswerError: 502,
+    errors.ClientRefusedError: 502,
     errors.IdentityProviderDownError: 503,
     errors.TokensRefusedError: 401,
     errors.LogoutTokenError: 400,

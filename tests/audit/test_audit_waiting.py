@@ -208,4 +208,5 @@ def test_the_writer_delivers_on_its_own_and_ends_when_it_is_told(on_file: TrailR
     on_file.writer.stop()
 
     assert len(written(on_file)) == 20
+    assert on_file.writer._thread is not None
     assert not on_file.writer._thread.is_alive()

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from gateway_rig import GatewayRig, Raise, running_gateway
@@ -26,7 +27,7 @@ def raise_gateway(script: Script) -> Raise:
         messaging_url: str = "ws://127.0.0.1:9",
         proxies: int = 0,
         grace: timedelta = timedelta(seconds=2),
-        **more: int,
+        **more: Any,
     ) -> Iterator[GatewayRig]:
         house = scripted_house(script, rules=rules, messaging_url=messaging_url)
         news = script.news()

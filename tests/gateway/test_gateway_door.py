@@ -3,13 +3,16 @@
 import json
 import queue
 import socket
+import threading
 
 import pytest
+from background_rig import AT_ONCE, Hurry, Mortal, becomes, eventually
 from gateway_rig import GatewayRig, Raise
 from raw_page import RawPage
 from scripted_house import PAGE, Script
 
 from bff import errors
+from bff.background.jobs import Job, JobState
 from bff.gateway.page_door import STATUS
 from bff.guests.guest_house import SocketRules
 from bff.signin.records import SessionKey
@@ -116,6 +119,28 @@ def test_probes_are_answered_on_the_same_port(gateway: GatewayRig, script: Scrip
     script.store.down = False
 
     assert (status, body["code"]) == (503, errors.StoreDownError.code)
+
+
+def test_a_dead_job_is_seen_at_the_probe_until_it_is_back(raise_gateway: Raise) -> None:
+    background, work, alive = Hurry().runner(), Mortal(), threading.Event()
+
+    def once() -> None:
+        if not alive.is_set():
+            raise RuntimeError("unforeseen")
+        work.once()
+
+    with raise_gateway(background=background) as gateway:
+        with gateway.gateway.crowd.news.inbox(SessionKey("s" * 64)):
+            pass
+        background.start(Job(name="work", once=once, every=AT_ONCE))
+        assert becomes(background, "work", JobState.RESTARTING)
+        status, body = probed(gateway, "/readyz")
+        assert (status, body["code"]) == (503, errors.NotReadyError.code)
+
+        alive.set()
+        assert work.was_done()
+        assert eventually(lambda: probed(gateway, "/readyz")[0] == 200)
+    background.stop()
 
 
 def probed(gateway: GatewayRig, path: str) -> tuple[int, dict[str, str]]:

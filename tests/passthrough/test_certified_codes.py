@@ -11,6 +11,7 @@ import pytest
 import requests
 from bff_rig import BFF, Browser, environment, error_of, query_of
 from certified_provider import CertifiedClient, CertifiedProvider
+from joserfc import jws
 from passthrough_rig import CALLBACK, CLIENT_VARIABLE, NAVIGATION, PASSTHROUGH, CodePage
 from provider_visitor import Visitor, plain_session
 
@@ -151,3 +152,46 @@ def test_without_a_hint_that_binds_the_provider_would_give_anybodys(
         code = signed.page.silent_code()
 
         assert signed.redeemed(code).status_code == 200
+
+
+def test_at_a_form_in_genesys_name_it_answers_for_nobody_else(
+    provider: CertifiedProvider, tmp_path: Path
+) -> None:
+    with signed_in(provider, tmp_path) as signed:
+        signed.page.ask()
+        _, path = signed.page.channel()
+        silent = signed.page.browser.get(path, **NAVIGATION).headers["Location"]
+        with_form = silent.replace("prompt=none", "prompt=login")
+
+        ways = {}
+        for person in ("tomas", "nadia"):
+            visitor = Visitor()
+            answer = visitor.go(with_form)
+            form = {"login": person, "password": "any", "choice": "sign-in"}
+            ways[person] = visitor.go(answer.url, form).headers.get("Location", "")
+
+    assert silent != with_form
+    assert "code=" not in ways["tomas"]
+    assert "code=" in ways["nadia"]
+
+
+def test_whoever_is_sent_to_sign_in_once_more_is_who_the_page_shows(
+    provider: CertifiedProvider, tmp_path: Path
+) -> None:
+    with signed_in(provider, tmp_path) as signed:
+        page = signed.page
+        on_the_way = page.browser.sign_in("nadia")
+        page.browser.visitor = Visitor()
+        refused = page.browser.at_provider(on_the_way.headers["Location"])
+        again = page.browser.get(refused, **NAVIGATION)
+        page.browser.visitor = Visitor()
+        back = page.browser.at_provider(again.headers["Location"], "tomas")
+        page.second_leg(page.browser.get(back, **NAVIGATION))
+
+        answer = signed.redeemed(page.ask().get_json())
+
+        assert "error=login_required" in refused
+        assert query_of(again.headers["Location"])["client_id"] == OURS.client_id
+        assert page.browser.session()["email"] == "tomas@example.com"
+        payload = jws.extract_compact(answer.json()["id_token"].encode()).payload
+        assert b'"sub":"tomas"' in payload

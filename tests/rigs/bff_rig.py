@@ -28,7 +28,7 @@ CLIENT: Final = ProviderClient(
     client_id="brand",
     client_secret="secret-of-the-brand-0123456789-abcdef",
     name="Brand",
-    redirect_uris=(f"{BFF}/auth/callback",),
+    redirect_uris=(f"{BFF}/auth/callback", f"{BFF}/auth/callback/staff"),
     post_logout_redirect_uris=(f"{BFF}/auth/logged-out",),
 )
 CSRF: Final = {"X-CSRF": "1", "Origin": BRAND, "Sec-Fetch-Mode": "cors"}

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -114,13 +114,15 @@ class Serving:
 
 
 @contextmanager
-def serving(site: Site, *arguments: str, name: str = "serve") -> Iterator[Serving]:
+def serving(
+    site: Site, *arguments: str, name: str = "serve", command: Sequence[str] = COMMAND
+) -> Iterator[Serving]:
     """Serve until the block ends; whatever it says on stderr is kept."""
     log_file = site.folder / f"{name}.log"
     with (
         log_file.open("wb") as stderr,
         subprocess.Popen(
-            [*COMMAND, "serve", *arguments],
+            [*command, "serve", *arguments],
             env=bare(site.env),
             cwd=site.folder,
             stdout=subprocess.DEVNULL,
@@ -168,7 +170,7 @@ def bare(env: Mapping[str, str]) -> dict[str, str]:
     """Nothing of this process but what finds programs. Every warning is written down."""
     kept: dict[str, Any] = {
         name: os.environ[name]  # noqa: TID251 - a child's own
-        for name in ("PATH", "HOME", "TMPDIR", "COVERAGE_PROCESS_START")
+        for name in ("PATH", "PYTHONPATH", "HOME", "TMPDIR", "COVERAGE_PROCESS_START")
         if name in os.environ  # noqa: TID251 - a child's own
     }
     return {**kept, "PYTHONWARNINGS": "default", **env}

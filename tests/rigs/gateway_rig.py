@@ -12,6 +12,7 @@ from typing import TypeVar
 import uvloop
 
 from bff.adapters.system import SystemEntropy
+from bff.background.runner import BackgroundRunner
 from bff.gateway.gateway_server import Gateway, GatewayPlan
 from bff.guests.guest_house import GuestHouse
 from bff.guests.guest_upgrade import UpgradeRules
@@ -65,6 +66,7 @@ def running_gateway(
     *,
     grace: timedelta = timedelta(seconds=5),
     port: int = 0,
+    background: BackgroundRunner | None = None,
 ) -> Iterator[GatewayRig]:
     """Run one while the block lasts."""
     plan = GatewayPlan(
@@ -75,6 +77,7 @@ def running_gateway(
         host="127.0.0.1",
         port=port,
         grace=grace,
+        background=background or BackgroundRunner(),
     )
     started: Future[tuple[int, asyncio.AbstractEventLoop, Gateway]] = Future()
     faults: list[BaseException] = []

@@ -7,7 +7,7 @@ docs is made from these rows: `python tests/rigs/security_model.py --write`.
 import argparse
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 ROOT: Final = Path(__file__).parent.parent.parent
-TESTS: Final = ROOT / "tests"
+FOLDERS: Final = (ROOT / "tests", ROOT / "e2e")
 PAGE: Final = ROOT / "docs" / "security-model.md"
 BEGIN: Final = "<!-- threats -->"
 END: Final = "<!-- /threats -->"
@@ -70,9 +70,10 @@ class Row:
     test: str
 
 
-def rows(folder: Path = TESTS) -> list[Row]:
+def rows(folders: Sequence[Path] = FOLDERS) -> list[Row]:
     """Return the row of each test that states one, in the order of attackers and assets."""
-    found = [row for file in sorted(folder.rglob("test_*.py")) for row in _rows_of(file)]
+    files = [file for folder in folders for file in sorted(folder.rglob("test_*.py"))]
+    found = [row for file in files for row in _rows_of(file)]
     attackers, assets = list(Attacker), list(Asset)
     return sorted(
         found,
@@ -93,7 +94,7 @@ def _rows_of(file: Path) -> Iterator[Row]:
                     asset=Asset[asset],
                     can=said["can"],
                     noticed=said.get("noticed", "nothing to notice"),
-                    test=f"{file.relative_to(TESTS.parent)}::{node.name}",
+                    test=f"{file.relative_to(ROOT)}::{node.name}",
                 )
 
 
@@ -117,8 +118,7 @@ def table(found: list[Row]) -> str:
 
 
 def _short(test: str) -> str:
-    file, _, name = test.partition("::")
-    return f"{Path(file).relative_to('tests')}::{name}"
+    return test.removeprefix("tests/")
 
 
 def page_with(text: str, found: list[Row]) -> str:

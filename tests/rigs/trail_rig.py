@@ -119,8 +119,12 @@ class TrailRig:
         copies = None
         if outside and self.copies_file.exists():
             copies = [head_lines.read(one) for one in self.copies_file.read_text().splitlines()]
-        trusted = {key.public: key.until for key in self.head_keys.known()}
-        return Verification(self.keeper, trusted=trusted, copies=copies).run()
+        return Verification(
+            self.keeper,
+            trusted=self.head_keys.trusted(),
+            ends=self.head_keys.ends(),
+            copies=copies,
+        ).run()
 
     def raw(self, *statements: str, **values: Any) -> list[Any]:
         """Run SQL as somebody would who has the owner's rights; return the last rows."""
@@ -138,7 +142,8 @@ class TrailRig:
         """Take away what refuses changes, as a thief would."""
         for table in ("audit_events", "audit_heads"):
             if self.records.embedded:
-                self.raw(f"DROP TRIGGER {table}_no_update", f"DROP TRIGGER {table}_no_delete")
+                names = ("no_update", "no_delete", "follows")
+                self.raw(*(f"DROP TRIGGER {table}_{name}" for name in names))
             else:
                 self.raw(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
 

@@ -3,10 +3,16 @@
 import re
 
 from bff_rig import BffRig
+from security_model import Asset, Attacker, threat
 
 from bff.web.guard import CACHED
 
 
+@threat(
+    Attacker.NEXT_USER,
+    Asset.SESSION,
+    can="Read the browser's or a proxy's cache: no answer about a user is kept in one",
+)
 def test_every_door_forbids_caching_unless_it_is_the_same_for_all(bff: BffRig) -> None:
     browser = bff.browser()
     browser.sign_in()

@@ -7,6 +7,7 @@ import pytest
 from bff_rig import BffRig
 from broker_rig import CLIENT, SESSION, BrokerRig, broker_rig
 from op_visitor import OpVisitor
+from security_model import Asset, Attacker, threat
 
 from bff.adapters.http_client import http_session
 from bff.broker.exchanges import Issued
@@ -27,6 +28,12 @@ def assert_dead(rig: BrokerRig, issued: Issued) -> None:
         rig.refresh(issued.refresh_token)
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Replay a stolen code: it is refused, and the tokens of the first redemption are revoked",
+    noticed="`code_refused` in the log; the chat asks for a new code",
+)
 def test_a_replay_is_refused_and_revokes_what_the_first_got(rig: BrokerRig) -> None:
     minted = rig.broker.mint(SESSION)
     first = rig.redeem(minted)
@@ -99,6 +106,12 @@ def test_a_wrong_redemption_in_the_middle_of_the_right_one_burns_the_code(rig: B
         rig.redeem(minted)
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Race the redemption of a code: one request wins, and loses its tokens to the replay",
+    noticed="`code_refused` in the log",
+)
 def test_of_32_redemptions_at_once_exactly_one_wins_and_keeps_nothing(rig: BrokerRig) -> None:
     minted = rig.broker.mint(SESSION)
     gate = threading.Barrier(CROWD)

@@ -1,8 +1,14 @@
 """A code for Genesys is in a JSON body and nowhere else: no URL, no cache, no referrer."""
 
 from bff_rig import BffRig
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Read addresses, caches and referrers: no code for Genesys is ever in one",
+)
 def test_a_minted_code_travels_in_the_body_alone(bff: BffRig) -> None:
     browser = bff.browser()
     browser.sign_in()

@@ -2,8 +2,15 @@
 
 import pytest
 from bff_rig import BROWSER, SESSION, BffRig, error_of, running_bff
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Plant a cookie from a sibling subdomain: refused, neither one is believed",
+    noticed="`cookie_conflict`",
+)
 @pytest.mark.parametrize("name", [SESSION, BROWSER])
 def test_two_cookies_of_one_name_are_refused(bff: BffRig, name: str) -> None:
     # Without a jar of its own the client sends the header as it is.

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from bff_rig import BFF, BRAND, BffRig, error_of
+from security_model import Asset, Attacker, threat
 
 from bff.web.guard import SAFE_METHODS, SERVER_TO_SERVER
 
@@ -39,6 +40,12 @@ def test_there_are_doors_to_guard(bff: BffRig) -> None:
     }
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Make a browser send a request from another site: nothing changes",
+    noticed="`origin_refused` or `csrf_header_missing`",
+)
 @pytest.mark.parametrize(("headers", "code"), FORGED)
 def test_every_door_refuses_what_a_stranger_could_send(
     bff: BffRig, headers: dict[str, str], code: str

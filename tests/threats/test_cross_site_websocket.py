@@ -5,9 +5,16 @@ from pathlib import Path
 import pytest
 from guest_page import Jar
 from guest_shell import Shell, running_shell
+from security_model import Asset, Attacker, threat
 from websockets.exceptions import InvalidStatus
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.CONVERSATION,
+    can="Open the guest socket from a page of another site: refused before the upgrade",
+    noticed="403",
+)
 @pytest.mark.parametrize("shell", list(Shell))
 def test_a_foreign_or_missing_origin_is_refused_before_the_upgrade(
     shell: Shell, tmp_path: Path

@@ -2,6 +2,7 @@
 
 import pytest
 from bff_rig import BffRig
+from security_model import Asset, Attacker, threat
 
 from bff.signin.claims_map import mapped_claims
 from bff.signin.fingerprints import PairwiseSubjects
@@ -39,6 +40,11 @@ def test_an_address_that_the_provider_did_not_verify_is_left_out(bff: BffRig) ->
     assert browser.session()["name"] == "Ben Carter"
 
 
+@threat(
+    Attacker.PROVIDER,
+    Asset.SESSION,
+    can="Use the subject or the e-mail address of another provider's user: a different user here",
+)
 def test_the_same_subject_at_another_issuer_is_another_person() -> None:
     subjects = PairwiseSubjects(b"s" * 32)
 

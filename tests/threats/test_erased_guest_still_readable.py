@@ -8,12 +8,18 @@ from pathlib import Path
 
 from erasure_rig import ASKER, BROWSER, DEVICE, PROFILE, TOKEN, erasure_rig
 from hand_clock import HandClock
+from security_model import Asset, Attacker, threat
 
 from bff.records.erasure import Erased
 from bff.records.guest_export import export_guest
 from bff.records.guest_memory import GuestFacts, Recall
 
 
+@threat(
+    Attacker.STORE_OWNER,
+    Asset.ERASURE,
+    can="Read all files of the service after an erasure: no word of the guest is in them",
+)
 def test_no_file_of_the_service_has_a_word_of_an_erased_guest(tmp_path: Path) -> None:
     """Store, records and keys, with their side files: as a copy of the disk would have them."""
     with erasure_rig(tmp_path, f"sqlite:///{tmp_path / 'records.sqlite3'}") as rig:
@@ -26,6 +32,11 @@ def test_no_file_of_the_service_has_a_word_of_an_erased_guest(tmp_path: Path) ->
         assert word.encode() not in disk, word
 
 
+@threat(
+    Attacker.NEXT_USER,
+    Asset.ERASURE,
+    can="Come back with the cookie and the device of an erased guest: nothing is known of them",
+)
 def test_neither_the_browser_nor_an_export_gets_anything_back(tmp_path: Path) -> None:
     with erasure_rig(tmp_path, f"sqlite:///{tmp_path / 'records.sqlite3'}") as rig:
         rig.remember()

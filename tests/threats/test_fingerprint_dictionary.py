@@ -5,6 +5,7 @@ import hmac
 from pathlib import Path
 
 from records_rig import TENANT, RecordsRig, running_records
+from security_model import Asset, Attacker, threat
 
 from bff.records.purpose_keys import PurposeKeys
 
@@ -34,6 +35,11 @@ def written(rig: RecordsRig) -> set[str]:
     return {print_ for row in rows if row for print_ in (row.device, row.email) if print_}
 
 
+@threat(
+    Attacker.DATABASE_OWNER,
+    Asset.RECORD,
+    can="Try every device id and e-mail on the fingerprints: none fits without the settings",
+)
 def test_without_the_key_no_guess_meets_a_fingerprint(tmp_path: Path) -> None:
     with running_records(f"sqlite:///{tmp_path / 'records.sqlite3'}") as rig:
         stored = written(rig)

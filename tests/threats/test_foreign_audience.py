@@ -2,10 +2,17 @@
 
 import pytest
 from bff_rig import BffRig, error_of
+from security_model import Asset, Attacker, threat
 
 from bff.simulator.provider_faults import Fault
 
 
+@threat(
+    Attacker.PROVIDER,
+    Asset.SESSION,
+    can="Present an ID token that was issued to another client: no session",
+    noticed="`provider_answer_invalid`",
+)
 @pytest.mark.parametrize(
     "fault", [Fault.AUDIENCE_FOREIGN, Fault.AUDIENCE_LIST_FOREIGN, Fault.AZP_WRONG]
 )

@@ -4,8 +4,15 @@ import logging
 
 import pytest
 from bff_rig import BRAND, BffRig, error_of, fragment_of, query_of
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Forge an error response: not believed without a state of this browser",
+    noticed="`sign_in_attempt_unknown`",
+)
 def test_an_error_with_a_foreign_state_is_nobodys_error(
     bff: BffRig, caplog: pytest.LogCaptureFixture
 ) -> None:

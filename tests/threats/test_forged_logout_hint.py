@@ -11,6 +11,7 @@ from hand_clock import START
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from op_visitor import OpVisitor
+from security_model import Asset, Attacker, threat
 
 from bff.adapters.system import SystemEntropy
 from bff.broker.signing_keys import generate
@@ -73,6 +74,11 @@ FORGERIES: dict[str, Callable[[dict[str, object]], str]] = {
 }
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Sign a user out with a forged `id_token_hint`: the user is asked first",
+)
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_forged_hint_only_gets_the_question(bff: BffRig, name: str) -> None:
     visitor = OpVisitor(bff)

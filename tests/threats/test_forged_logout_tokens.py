@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from bff_rig import BffRig, Browser, error_of, running_bff
+from security_model import Asset, Attacker, threat
 from werkzeug.test import TestResponse
 
 from bff.simulator.provider_tokens import LogoutDefect
@@ -21,6 +22,12 @@ def token_for(bff: BffRig, *defects: LogoutDefect) -> str:
     return bff.provider.provider.logout_token("brand", subject="c-20417", defects=defects)
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Forge a back-channel logout token: no session ends",
+    noticed="`logout_token_refused`",
+)
 @pytest.mark.parametrize("defect", sorted(set(LogoutDefect) - HARMLESS))
 def test_a_broken_token_ends_no_session(bff: BffRig, defect: LogoutDefect) -> None:
     browser = bff.browser()
@@ -43,6 +50,12 @@ def test_a_good_token_ends_the_session(bff: BffRig) -> None:
     assert not browser.signed_in
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Replay a logout token: it works once",
+    noticed="`logout_token_refused`",
+)
 def test_a_token_works_once(bff: BffRig) -> None:
     browser = bff.browser()
     browser.sign_in()

@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 from frame_page import text_message
 from guest_shell import Shell, running_shell
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SERVICE,
+    can="Send large frames: 64 KiB is the limit, in bytes",
+    noticed="close code 1009",
+)
 @pytest.mark.parametrize("shell", list(Shell))
 def test_sixty_four_kibibytes_are_bytes_and_not_characters(shell: Shell, tmp_path: Path) -> None:
     with running_shell(shell, tmp_path) as rig:

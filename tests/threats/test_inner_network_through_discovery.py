@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 from bff_rig import BffRig, error_of, running_bff
+from security_model import Asset, Attacker, threat
 
 from bff.adapters.http_client import http_session
 from bff.adapters.provider_metadata import check_endpoint
@@ -42,6 +43,12 @@ def test_an_outer_issuer_names_outer_https_endpoints_only(url: object) -> None:
         check_endpoint(url, issuer="https://idp.example")
 
 
+@threat(
+    Attacker.PROVIDER,
+    Asset.SERVICE,
+    can="Name a host in discovery that resolves to an inner address: it is not called",
+    noticed="`provider_answer_invalid` or `provider_unavailable`",
+)
 def test_a_name_that_leads_inside_is_caught_after_resolution(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

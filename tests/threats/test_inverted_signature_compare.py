@@ -4,8 +4,15 @@ from pathlib import Path
 
 import pytest
 from guest_shell import Shell, running_shell
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.CONVERSATION,
+    can="Send frames with a wrong, short, empty or malformed signature: each is refused",
+    noticed="`signature_wrong` to the page",
+)
 @pytest.mark.parametrize("shell", list(Shell))
 def test_only_the_right_signature_is_right(shell: Shell, tmp_path: Path) -> None:
     with running_shell(shell, tmp_path) as rig, rig.page() as page, rig.page() as other:

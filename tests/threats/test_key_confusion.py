@@ -4,11 +4,18 @@ import pytest
 from bff_rig import BffRig, error_of
 from joserfc import jws
 from joserfc.jwk import RSAKey
+from security_model import Asset, Attacker, threat
 
 from bff.errors import ProviderAnswerError
 from bff.simulator.provider_faults import Fault
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Sign an ID token with another key, with `none`, or with our client secret: no sign-in",
+    noticed="`provider_answer_invalid`",
+)
 @pytest.mark.parametrize(
     "fault",
     [Fault.ALGORITHM_NONE, Fault.ALGORITHM_HS256, Fault.SIGNATURE_BAD, Fault.KID_UNKNOWN],

@@ -5,6 +5,7 @@ from datetime import timedelta
 from bff_rig import BffRig
 from joserfc import jws
 from joserfc.jwk import RSAKey
+from security_model import Asset, Attacker, threat
 
 MALLORY = RSAKey.generate_key(2048)
 
@@ -14,6 +15,11 @@ def forged(number: int) -> str:
     return jws.serialize_compact(header, b"{}", MALLORY, algorithms=["RS256"])
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SERVICE,
+    can="Invent a thousand key ids: the provider's keys are fetched once a minute at most",
+)
 def test_a_thousand_invented_keys_cost_one_fetch(bff: BffRig) -> None:
     browser = bff.browser()
     browser.sign_in()

@@ -3,8 +3,15 @@
 from datetime import timedelta
 
 from bff_rig import BROWSER, BffRig, error_of
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.OTHER_USER,
+    Asset.SESSION,
+    can="Plant their own sign-in answer in another browser (login CSRF): refused",
+    noticed="`sign_in_attempt_unknown`",
+)
 def test_an_answer_cannot_be_planted_in_another_browser(bff: BffRig) -> None:
     mallory, victim = bff.browser(), bff.browser()
     planted = mallory.at_provider(mallory.start(), "ben")
@@ -46,6 +53,11 @@ def test_an_answer_that_comes_too_late_is_refused(bff: BffRig) -> None:
     assert error_of(response) == "sign_in_attempt_unknown"
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Fix a session id before the sign-in: the sign-in makes a new one",
+)
 def test_a_session_id_that_was_there_before_is_never_taken_over(bff: BffRig) -> None:
     browser = bff.browser()
     browser.set_cookie("__Host-bff", "A" * 43)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from bff_rig import BffRig, Browser
+from security_model import Asset, Attacker, threat
 from werkzeug.test import TestResponse
 
 from bff.errors import StoreDownError
@@ -25,6 +26,12 @@ def test_a_sign_in_after_the_logout_lives(bff: BffRig) -> None:
     assert browser.signed_in
 
 
+@threat(
+    Attacker.PROVIDER,
+    Asset.SESSION,
+    can="End sessions by back-channel logout: only those that the token names",
+    noticed="audit event `session_revoked`",
+)
 def test_sid_ends_one_device(bff: BffRig) -> None:
     laptop, phone = bff.browser(), bff.browser()
     laptop.sign_in()

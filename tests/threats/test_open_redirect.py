@@ -6,6 +6,7 @@ import pytest
 from bff_rig import BRAND, BffRig, error_of
 from hypothesis import given
 from hypothesis import strategies as st
+from security_model import Asset, Attacker, threat
 
 from bff.errors import ReturnPathError
 from bff.signin.return_path import return_url
@@ -48,6 +49,12 @@ def test_the_corpus_is_as_large_as_it_is_meant_to_be() -> None:
     assert len(CORPUS) >= 487
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Put a foreign address into `return_to`: refused before anything else happens",
+    noticed="`return_to_refused`",
+)
 @pytest.mark.parametrize("payload", CORPUS)
 def test_no_known_trick_leaves_the_site(payload: str) -> None:
     with pytest.raises(ReturnPathError):

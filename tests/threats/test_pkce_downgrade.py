@@ -6,6 +6,7 @@ import pytest
 from bff_rig import BffRig, query_of, running_bff
 from broker_rig import CLIENT
 from op_visitor import OpVisitor, error_and_status
+from security_model import Asset, Attacker, threat
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,12 @@ def test_an_authorization_request_without_s256_gets_no_code(
     assert "code" not in answer
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Redeem a code without its verifier: refused, and the code is spent",
+    noticed="`code_refused` in the log",
+)
 @pytest.mark.parametrize("verifier", [None, "", CHALLENGE, "w" * 43, "w" * 42, "w" * 129, "ü" * 64])
 def test_a_redemption_without_the_verifier_burns_the_code(
     bff: BffRig, verifier: str | None

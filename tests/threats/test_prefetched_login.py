@@ -2,8 +2,14 @@
 
 import pytest
 from bff_rig import BffRig
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Have a browser prefetch the sign-in address: no sign-in starts",
+)
 @pytest.mark.parametrize(
     "purpose", ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip"]
 )

@@ -6,6 +6,7 @@ import pytest
 from bff_rig import BffRig, query_of, running_bff
 from broker_rig import CLIENT
 from op_visitor import OpVisitor, error_and_status
+from security_model import Asset, Attacker, threat
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,12 @@ def test_the_registered_one_is_followed(bff: BffRig) -> None:
     assert query_of(response.headers["Location"])["code"]
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Name another redirect URI: it is never followed, not even with an error",
+    noticed="400",
+)
 @pytest.mark.parametrize("trick", TRICKS)
 def test_no_other_is_followed_not_even_with_an_error(bff: BffRig, trick: str | None) -> None:
     browser = OpVisitor(bff).browser.client

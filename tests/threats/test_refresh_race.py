@@ -10,6 +10,7 @@ import pytest
 from bff_process import bff_process
 from bff_rig import BffRig, environment, running_bff
 from redis_server import RedisServer
+from security_model import Asset, Attacker, threat
 
 from bff.adapters.system import SystemClock
 from bff.simulator.provider_faults import Fault
@@ -28,6 +29,11 @@ def shared(tmp_path: Path) -> Iterator[tuple[BffRig, dict[str, str]]]:
         yield bff, environment(bff.provider.url, BFF_STORE_URL=redis.url)
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Make fifty requests at once: one refresh token is spent once, nobody is signed out",
+)
 def test_fifty_requests_in_three_processes_spend_one_refresh_token(
     shared: tuple[BffRig, dict[str, str]],
 ) -> None:

@@ -2,8 +2,15 @@
 
 import pytest
 from bff_rig import BffRig, error_of
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Send a parameter twice: refused, whichever was meant",
+    noticed="`request_refused`",
+)
 @pytest.mark.parametrize("name", ["code", "state", "iss", "error"])
 def test_a_callback_with_two_of_a_kind_is_refused(bff: BffRig, name: str) -> None:
     browser = bff.browser()

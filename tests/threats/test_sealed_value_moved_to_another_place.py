@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hand_clock import HandClock
 from ring_rigs import HOUR, MASTER, OTHER_MASTER, key_ring
+from security_model import Asset, Attacker, threat
 
 from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemEntropy
@@ -44,6 +45,12 @@ def ring(store: Store, clock: HandClock) -> KeyRing:
     return key_ring(store, clock, purpose="vault")
 
 
+@threat(
+    Attacker.STORE_OWNER,
+    Asset.SESSION,
+    can="Copy an encrypted value to another key, user or deployment: it does not open",
+    noticed="`seal_broken` in the log",
+)
 @pytest.mark.parametrize("elsewhere", ELSEWHERE)
 def test_a_value_does_not_open_elsewhere(ring: KeyRing, elsewhere: str) -> None:
     sealed = ring.seal(b"token of anna", context=OURS)

@@ -5,10 +5,16 @@ from datetime import timedelta
 
 import pytest
 from bff_rig import BROWSER, BffRig, query_of
+from security_model import Asset, Attacker, threat
 
 from bff.simulator.provider_faults import Fault
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Read the logs at any level: no token, code, verifier, cookie or secret is in them",
+)
 def test_a_whole_day_leaves_no_secret_in_the_log(
     bff: BffRig, caplog: pytest.LogCaptureFixture
 ) -> None:

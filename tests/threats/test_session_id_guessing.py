@@ -4,8 +4,14 @@ import sqlite3
 from pathlib import Path
 
 from bff_rig import BffRig
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STORE_OWNER,
+    Asset.SESSION,
+    can="Read the store: session ids lie there as hashes, which open no session",
+)
 def test_the_store_never_holds_an_id_that_opens_a_session(bff: BffRig, tmp_path: Path) -> None:
     browser = bff.browser()
     browser.sign_in()
@@ -30,6 +36,11 @@ def test_the_stored_key_opens_nothing(bff: BffRig) -> None:
     assert not thief.signed_in
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SESSION,
+    can="Guess or alter a session cookie: 256 random bits, every miss looks the same",
+)
 def test_near_misses_and_monsters_are_plain_misses(bff: BffRig) -> None:
     browser, thief = bff.browser(), bff.browser()
     browser.sign_in()

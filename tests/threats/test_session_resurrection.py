@@ -5,10 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from bff_rig import SESSION, BffRig, error_of
+from security_model import Asset, Attacker, threat
 
 from bff.simulator.provider_faults import Fault
 
 
+@threat(
+    Attacker.OTHER_USER,
+    Asset.SESSION,
+    can="Sign out during a renewal: the session stays ended, the fresh tokens are revoked",
+)
 def test_a_renewal_under_way_does_not_bring_a_session_back(bff: BffRig) -> None:
     browser = bff.browser()
     browser.sign_in()

@@ -2,6 +2,7 @@
 
 import pytest
 from bff_rig import BFF, BffRig
+from security_model import Asset, Attacker, threat
 
 SPOOFED = {
     "X-Forwarded-For": "127.0.0.1",
@@ -14,6 +15,11 @@ SPOOFED = {
 }
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SERVICE,
+    can="Send `X-Forwarded-*`: ignored, unless the operator named proxies",
+)
 def test_spoofed_headers_change_no_address(bff: BffRig) -> None:
     browser = bff.browser()
 

@@ -3,8 +3,15 @@
 from datetime import timedelta
 
 from bff_rig import BffRig, error_of
+from security_model import Asset, Attacker, threat
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.SERVICE,
+    can="Evade the limits with a new forwarded address each time: the connection's address counts",
+    noticed="`rate_limited`",
+)
 def test_a_new_forwarded_address_each_time_does_not_help(bff: BffRig) -> None:
     limit = bff.settings.sign_ins_per_minute
     browser = bff.browser()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from bff_rig import BFF, BffRig, running_bff
 from op_visitor import OpVisitor
+from security_model import Asset, Attacker, threat
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +16,12 @@ def bff(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BffRig]:
         yield running
 
 
+@threat(
+    Attacker.STRANGER,
+    Asset.TOKENS,
+    can="Send an access token in a query string: it opens nothing",
+    noticed="401",
+)
 def test_an_access_token_in_the_query_opens_nothing(bff: BffRig) -> None:
     visitor = OpVisitor(bff)
     access = visitor.tokens()["access_token"]

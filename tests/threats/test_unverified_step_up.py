@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from bff_rig import fragment_of, query_of, running_bff
+from security_model import Asset, Attacker, threat
 
 from bff.simulator.provider_faults import Fault
 from bff.simulator.provider_settings import ACR_STRONG
@@ -14,6 +15,12 @@ DEMANDS = {
 }
 
 
+@threat(
+    Attacker.PROVIDER,
+    Asset.SESSION,
+    can="Answer with an older or weaker sign-in than was asked for: no session",
+    noticed="`step_up_failed`",
+)
 @pytest.mark.parametrize(
     "fault",
     [Fault.AUTH_TIME_OLD, Fault.AUTH_TIME_MISSING, Fault.ACR_LOWER, Fault.ACR_MISSING],

@@ -3,10 +3,17 @@
 from pathlib import Path
 
 from bff_rig import error_of, running_bff
+from security_model import Asset, Attacker, threat
 
 from bff.simulator.provider_faults import Fault
 
 
+@threat(
+    Attacker.PROVIDER,
+    Asset.SESSION,
+    can="Return the claims of another subject from userinfo: no session",
+    noticed="`provider_answer_invalid`",
+)
 def test_claims_of_another_person_sign_nobody_in(tmp_path: Path) -> None:
     with running_bff(tmp_path, provider={"claims_in_id_token": False}) as bff:
         bff.provider.provider.faults.plant(Fault.USERINFO_SUBJECT_OTHER)
