@@ -4,19 +4,14 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bff.adapters.http_client import is_loopback_name
 from bff.adapters.operator_name import operator_name
 from bff.adapters.private_file import refuse_unwritable, write_private
-from bff.errors import (
-    BffError,
-    GuestUnknownError,
-    RecordsOffError,
-    RequestRefusedError,
-)
+from bff.errors import BffError, GuestUnknownError, RecordsOffError, RequestRefusedError
 from bff.guest_wiring import platform_client
 from bff.guests.gdpr_requests import (
     GdprRequests,
@@ -29,9 +24,9 @@ from bff.guests.platform_client import PlatformClient
 from bff.ports import Foundation
 from bff.record_ports import ImportRow
 from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent, Detail, Outcome
-from bff.records.certificate import GuestDone, certificate
+from bff.records.certificate import issued
 from bff.records.contact_forms import normal_email
-from bff.records.erase_order import UNVERIFIED, AtGenesys, EraseOrder, subject_of
+from bff.records.erase_order import UNVERIFIED, AtGenesys, EraseOrder, noted, one_subject
 from bff.records.erasure import Asker
 from bff.records.gdpr_filing import GdprFiling
 from bff.records.guest_export import export_guest
@@ -46,8 +41,7 @@ from bff.signin.person_names import pairwise_subjects
 from bff.web.doorway import Services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
 EXIT_FAULT: Final = 1
 EXIT_INTERRUPTED: Final = 130
@@ -120,8 +114,8 @@ def run(options: argparse.Namespace, settings: Settings, here: Services) -> int:
         "gdpr status": _gdpr_status,
         "register": _register,
         "prune": _prune,
-        "outbox list": _outbox_list,
-        "outbox show": _outbox_show,
+        "outbox list": _outbox_look,
+        "outbox show": _outbox_look,
         "outbox retry": _outbox_retry,
         "outbox discard": _outbox_discard,
     }
@@ -147,14 +141,21 @@ def _erase(options: argparse.Namespace, desk: Desk) -> int:
         print(NOT_DONE)
         return 0
     if options.certificate is not None:
-        # Before anything that cannot be taken back.
-        refuse_unwritable(options.certificate)
+        refuse_unwritable(options.certificate)  # before anything that cannot be taken back
     failed = order.carry_out(found)
     remains = desk.remains() if any(one.is_erased for one in order.done) else []
     for left in remains:
         _say(f"remains: {left}")
     if options.certificate is not None:
-        _certify(options.certificate, order.done, remains, desk)
+        text = issued(
+            order.done,
+            records=desk.records,
+            remains=remains,
+            made_at=desk.here.clock.now(),
+            service=desk.settings.public_url,
+            operator=desk.operator.name,
+        )
+        write_private(options.certificate, text)
     if failed is not None:
         raise failed
     return 0
@@ -176,24 +177,6 @@ def _order(options: argparse.Namespace, desk: Desk) -> EraseOrder:
         at_genesys=there if options.gdpr else None,
         take_unverified=options.unverified,
     )
-
-
-def _certify(
-    path: "Path", done: "Sequence[GuestDone]", remains: "Sequence[Remainder]", desk: Desk
-) -> None:
-    records, now = desk.records, desk.here.clock.now()
-    records.settle()
-    records.signer.tend(now=now)
-    document = certificate(
-        done,
-        keeper=records.keeper,
-        remains=remains,
-        made_at=now,
-        service=desk.settings.public_url,
-        operator=desk.operator.name,
-    )
-    write_private(path, json.dumps(document, indent=2) + "\n")
-    _say(f"the certificate is in {path}")
 
 
 def _found(options: argparse.Namespace, desk: Desk) -> list[FoundGuest]:
@@ -307,15 +290,8 @@ def _gdpr_request(options: argparse.Namespace, desk: Desk) -> int:
     if not options.yes:
         print(f"Genesys would be asked to delete {spelled}\n{NOT_DONE}")
         return 0
-    details: dict[str, Detail] = {"subject": subject.kind.value}
-    try:
-        state = GdprRequests(desk.platform()).delete(subject)
-    except BffError as error:
-        failed = {**details, "code": error.code}
-        desk.note(Action.GDPR_REQUESTED, failed, guest_id=options.guest, outcome=Outcome.FAILED)
-        raise
-    details |= {"request": state.request_id, "status": state.status}
-    desk.note(Action.GDPR_REQUESTED, details, guest_id=options.guest)
+    requests = GdprRequests(desk.platform())
+    state = noted(desk.note, subject, options.guest, lambda: requests.delete(subject))
     print(_about(state))
     print(f"follow it with `messenger-bff gdpr status {state.request_id} --wait`")
     return 0
@@ -326,17 +302,8 @@ def _subject(options: argparse.Namespace, desk: Desk) -> Subject:
         value = getattr(options, kind.value)
         if value:
             return Subject(kind=kind, value=value)
-    guests, chosen = desk.records.guests, _found(options, desk)
-    subjects = {
-        normal_email(subject.value): subject
-        for subject in (
-            subject_of(guests, guest.guest_id, take_unverified=options.unverified)
-            for guest in chosen
-        )
-    }
-    if len(subjects) > 1:
-        raise RequestRefusedError(f"{len(subjects)} e-mails belong to that: name one of them")
-    return next(iter(subjects.values()))
+    found = _found(options, desk)
+    return one_subject(desk.records.guests, found, take_unverified=options.unverified)
 
 
 def _gdpr_status(options: argparse.Namespace, desk: Desk) -> int:
@@ -376,7 +343,9 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     before = work.before(options.older_than or desk.settings.profile_retention)
     count = work.count(before)
     if not options.yes:
-        print(f"{_many(count, 'guest')} last seen before {_minute(before)} would be erased;")
+        print(
+            f"{_many(count, 'guest')} last seen before {before:%Y-%m-%d %H:%M UTC} would be erased;"
+        )
         print("addresses that older events came from would be forgotten as well")
         print(NOT_DONE)
         return 0
@@ -393,14 +362,10 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     return 0
 
 
-def _outbox_list(_: argparse.Namespace, desk: Desk) -> int:
-    for line in OutboxReport(desk.records.outbox).listing():
-        print(line)
-    return 0
-
-
-def _outbox_show(options: argparse.Namespace, desk: Desk) -> int:
-    for line in OutboxReport(desk.records.outbox).about(options.letter):
+def _outbox_look(options: argparse.Namespace, desk: Desk) -> int:
+    report = OutboxReport(desk.records.outbox)
+    lines = report.about(options.letter) if options.work == "outbox show" else report.listing()
+    for line in lines:
         print(line)
     return 0
 
@@ -435,7 +400,3 @@ def _outbox_discard(options: argparse.Namespace, desk: Desk) -> int:
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _minute(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -5,6 +5,7 @@ the pseudonym with `audit report --guest`.
 """
 
 import base64
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import Any, Final
 from bff.records.audit_events import Action
 from bff.records.audit_report import events
 from bff.records.gdpr_filing import FiledRequest
+from bff.records.record_house import Records
 from bff.records.remains import Remainder
 from bff.trail_ports import SignedHead, TrailKeeper, TrailQuery, TrailRow, moment
 
@@ -38,18 +40,24 @@ class GuestDone:
     filed: FiledRequest | None = None
 
 
-def certificate(
+def issued(
     done: Sequence[GuestDone],
     *,
-    keeper: TrailKeeper,
+    records: Records,
     remains: Sequence[Remainder],
     made_at: datetime,
     service: str,
     operator: str,
-) -> dict[str, Any]:
-    """Return the document, ready for JSON. Raises RecordsDownError."""
+) -> str:
+    """Return the document as JSON, once the audit log has everything and signed a checkpoint.
+
+    Raises RecordsDownError, StoreDownError.
+    """
+    records.settle()
+    records.signer.tend(now=made_at)
+    keeper = records.keeper
     head = keeper.newest_head()
-    return {
+    document = {
         "document": TITLE,
         "version": VERSION,
         "made_at": made_at.isoformat(),
@@ -60,6 +68,7 @@ def certificate(
         "remains": [asdict(one) for one in remains],
         "checkpoint": None if head is None else _checkpoint(head),
     }
+    return json.dumps(document, indent=2) + "\n"
 
 
 def _guest(done: GuestDone, keeper: TrailKeeper, head: SignedHead | None) -> dict[str, Any]:

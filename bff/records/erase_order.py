@@ -6,12 +6,13 @@ one; only then is the guest erased here. Whatever stops it, the same order given
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from bff.errors import BffError, GenesysSilentError, GuestUnknownError, RequestRefusedError
-from bff.guests.gdpr_requests import GdprRequests, Subject, SubjectKind
+from bff.guests.gdpr_requests import GdprRequests, GdprState, Subject, SubjectKind
 from bff.records.audit_events import Action, Detail, Outcome
 from bff.records.certificate import GuestDone
+from bff.records.contact_forms import normal_email
 from bff.records.erasure import Asker
 from bff.records.gdpr_filing import FiledRequest, GdprFiling
 from bff.records.guest_records import GuestRecords
@@ -23,13 +24,19 @@ LOOK: Final = (
     "If so, run this without --gdpr; if not, add --file-again"
 )
 Say = Callable[[str], None]
+Filed = TypeVar("Filed", FiledRequest, GdprState)
 
 
 class Note(Protocol):
     """Writes an event of the operator into the audit log."""
 
     def __call__(
-        self, action: Action, details: dict[str, Detail], *, guest_id: str, outcome: Outcome
+        self,
+        action: Action,
+        details: dict[str, Detail],
+        *,
+        guest_id: str | None,
+        outcome: Outcome,
     ) -> None:
         """Write it."""
 
@@ -123,18 +130,40 @@ class EraseOrder:
             subject = subject_of(self.guests, guest_id, take_unverified=self.take_unverified)
         else:
             subject = Subject(kind=SubjectKind.PHONE, value=there.phone)
-        told: dict[str, Detail] = {"subject": subject.kind.value}
-        try:
-            filed = there.filing.file(
+        return noted(
+            there.note,
+            subject,
+            guest_id,
+            lambda: there.filing.file(
                 there.requests(), subject, guest_id=guest_id, again=there.again
-            )
-        except BffError as error:
-            failed = {**told, "code": error.code}
-            there.note(Action.GDPR_REQUESTED, failed, guest_id=guest_id, outcome=Outcome.FAILED)
-            raise
-        told |= {"request": filed.request_id, "status": filed.status}
-        there.note(Action.GDPR_REQUESTED, told, guest_id=guest_id, outcome=Outcome.DONE)
-        return filed
+            ),
+        )
+
+
+def noted(note: Note, subject: Subject, guest_id: str | None, file: Callable[[], Filed]) -> Filed:
+    """File a request and write into the audit log what came of it; return it."""
+    told: dict[str, Detail] = {"subject": subject.kind.value}
+    try:
+        filed = file()
+    except BffError as error:
+        failed = {**told, "code": error.code}
+        note(Action.GDPR_REQUESTED, failed, guest_id=guest_id, outcome=Outcome.FAILED)
+        raise
+    told |= {"request": filed.request_id, "status": filed.status}
+    note(Action.GDPR_REQUESTED, told, guest_id=guest_id, outcome=Outcome.DONE)
+    return filed
+
+
+def one_subject(
+    guests: GuestRecords, found: Sequence[FoundGuest], *, take_unverified: bool
+) -> Subject:
+    """Return how Genesys knows the one person whose these guests are. Raises as `subject_of`."""
+    subjects = [
+        subject_of(guests, guest.guest_id, take_unverified=take_unverified) for guest in found
+    ]
+    if len({normal_email(subject.value) for subject in subjects}) > 1:
+        raise RequestRefusedError("these guests have several e-mails: name one of them")
+    return subjects[0]
 
 
 def subject_of(guests: GuestRecords, guest_id: str, *, take_unverified: bool) -> Subject:
