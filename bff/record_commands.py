@@ -15,7 +15,6 @@ from bff.errors import BffError, GuestUnknownError, RecordsOffError, RequestRefu
 from bff.guest_wiring import platform_client
 from bff.guests.gdpr_requests import (
     GdprRequests,
-    GdprState,
     Subject,
     SubjectKind,
     register_callback,
@@ -292,7 +291,7 @@ def _gdpr_request(options: argparse.Namespace, desk: Desk) -> int:
         return 0
     requests = GdprRequests(desk.platform())
     state = noted(desk.note, subject, options.guest, lambda: requests.delete(subject))
-    print(_about(state))
+    print(f"{state.request_id}: {state.status}")
     print(f"follow it with `messenger-bff gdpr status {state.request_id} --wait`")
     return 0
 
@@ -310,15 +309,11 @@ def _gdpr_status(options: argparse.Namespace, desk: Desk) -> int:
     requests = GdprRequests(desk.platform())
     state = requests.state(options.request)
     while options.wait and not state.over:
-        print(_about(state), file=sys.stderr)
+        print(f"{state.request_id}: {state.status}", file=sys.stderr)
         desk.here.clock.sleep(POLL)
         state = requests.state(options.request)
-    print(_about(state))
+    print(f"{state.request_id}: {state.status}")
     return EXIT_FAULT if state.failed else 0
-
-
-def _about(state: GdprState) -> str:
-    return f"{state.request_id}: {state.status}"
 
 
 def _register(options: argparse.Namespace, desk: Desk) -> int:
