@@ -6,6 +6,7 @@ BffError
 │   └── UnreadableRecordError a record is there, and this version or its keys cannot read it
 ├── NotReadyError             what goes on in the background has died, or hangs
 ├── RecordsDownError          the database of the guest records did not answer; chats go on
+│   └── RecordsRefusedError   it answered, and refused: a right, a table or room is missing
 ├── RecordsOffError           no records are kept here, or this door of theirs is shut
 ├── AuditorUnknownError       who asks for the audit trail has not shown the auditor's token
 ├── GuestUnknownError         there is no such guest, and never was
@@ -106,6 +107,16 @@ class RecordsDownError(BffError):
 
     code = "records_unavailable"
     message = "We cannot reach our records. Nothing was lost; please try again."
+
+
+class RecordsRefusedError(RecordsDownError):
+    """The database of the records refused: somebody must give a right, make a table or room.
+
+    Nothing is lost, and whoever waits for the database waits for this as well.
+    """
+
+    code = "records_refused"
+    message = "Our records did not take this. Nothing was lost; please try again later."
 
 
 class RecordsOffError(BffError):

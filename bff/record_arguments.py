@@ -3,6 +3,7 @@
 import argparse
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,8 +22,18 @@ def add_records(commands: "Choices", *, offer: "Offer", command: "Command") -> N
     erase = commands.add_parser("erase", help="erase a guest: says what it would do, until --yes")
     _name_guest(erase)
     erase.add_argument("--yes", action="store_true", help="do it; it cannot be taken back")
+    erase.add_argument(
+        "--gdpr", action="store_true", help="file a GDPR request at Genesys first, then erase"
+    )
+    erase.add_argument(
+        "--file-again", action="store_true", help="with --gdpr: also if an answer was lost before"
+    )
+    erase.add_argument(
+        "--certificate", type=Path, metavar="FILE.json", help="write down what was done"
+    )
+    _take_unverified(erase)
     export = commands.add_parser("export", help="all that is known of a guest, as JSON")
-    export.add_argument("guest", metavar="GUEST", help="id of the guest")
+    _name_guest(export)
     guests = offer(commands.add_parser("guests", help="take guests over"), "ACTION")
     taking = guests.add_parser("import", help="from BFF_IMPORT_PATH, where it was left off")
     taking.add_argument("--anew", action="store_true", help="from the first page")
@@ -84,13 +95,27 @@ def _name_guest(parser: argparse.ArgumentParser) -> None:
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument("guest", nargs="?", metavar="GUEST", help="id of the guest")
     whom.add_argument("--email", metavar="ADDRESS", help="every guest with this e-mail")
+    whom.add_argument(
+        "--person", metavar="WHO", help="every guest of this subject, or e-mail of a session"
+    )
+    whom.add_argument("--phone", metavar="NUMBER", help="every guest with this number kept")
+
+
+def _take_unverified(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--unverified",
+        action="store_true",
+        help="also by an e-mail that only a page has claimed, and nobody verified",
+    )
 
 
 def _name_subject(parser: argparse.ArgumentParser) -> None:
     whom = parser.add_mutually_exclusive_group(required=True)
     whom.add_argument("guest", nargs="?", metavar="GUEST", help="by the e-mail of this guest")
+    whom.add_argument("--person", metavar="WHO", help="by the e-mail of this subject's guests")
     whom.add_argument("--email", metavar="ADDRESS")
     whom.add_argument("--phone", metavar="NUMBER")
     whom.add_argument("--external-contact", metavar="ID", help="id of an external contact")
     whom.add_argument("--external-id", metavar="ID")
     parser.add_argument("--yes", action="store_true", help="file it; it cannot be taken back")
+    _take_unverified(parser)

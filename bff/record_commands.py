@@ -4,22 +4,17 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from bff.adapters.http_client import is_loopback_name
 from bff.adapters.operator_name import operator_name
-from bff.errors import (
-    BffError,
-    GuestUnknownError,
-    RecordsOffError,
-    RequestRefusedError,
-)
+from bff.adapters.private_file import refuse_unwritable, write_private
+from bff.errors import BffError, GuestUnknownError, RecordsOffError, RequestRefusedError
 from bff.guest_wiring import platform_client
 from bff.guests.gdpr_requests import (
     GdprRequests,
-    GdprState,
     Subject,
     SubjectKind,
     register_callback,
@@ -28,13 +23,20 @@ from bff.guests.platform_client import PlatformClient
 from bff.ports import Foundation
 from bff.record_ports import ImportRow
 from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent, Detail, Outcome
+from bff.records.certificate import issued
+from bff.records.contact_forms import normal_email
+from bff.records.erase_order import UNVERIFIED, AtGenesys, EraseOrder, noted, one_subject
 from bff.records.erasure import Asker
+from bff.records.gdpr_filing import GdprFiling
 from bff.records.guest_export import export_guest
 from bff.records.guest_import import GuestImport
+from bff.records.guest_search import FoundGuest
 from bff.records.outbox_report import OutboxReport
 from bff.records.record_house import Records
+from bff.records.remains import Remainder, what_remains
 from bff.records.retention import Retention
 from bff.settings import Settings
+from bff.signin.person_names import pairwise_subjects
 from bff.web.doorway import Services
 
 if TYPE_CHECKING:
@@ -60,13 +62,25 @@ class Desk:
         """Return who typed it."""
         return Actor(kind=ActorKind.OPERATOR, name=operator_name())
 
-    def platform(self) -> PlatformClient:
-        """Return a client of the platform API. Raises SettingsError."""
+    @property
+    def foundation(self) -> Foundation:
+        """Return what services of ours stand on."""
         here = self.here
-        foundation = Foundation(
+        return Foundation(
             store=here.store, sealer=here.key_ring, clock=here.clock, entropy=here.entropy
         )
-        return platform_client(self.settings, foundation)
+
+    def platform(self) -> PlatformClient:
+        """Return a client of the platform API. Raises SettingsError."""
+        return platform_client(self.settings, self.foundation)
+
+    def remains(self) -> list[Remainder]:
+        """Return what an erasure does not reach in this installation."""
+        return what_remains(
+            in_redis=not self.settings.embedded,
+            in_postgresql=not self.records.database.embedded,
+            is_owed=self.records.guests.erasure.owes_scrubs,
+        )
 
     def note(
         self,
@@ -99,8 +113,8 @@ def run(options: argparse.Namespace, settings: Settings, here: Services) -> int:
         "gdpr status": _gdpr_status,
         "register": _register,
         "prune": _prune,
-        "outbox list": _outbox_list,
-        "outbox show": _outbox_show,
+        "outbox list": _outbox_look,
+        "outbox show": _outbox_look,
         "outbox retry": _outbox_retry,
         "outbox discard": _outbox_discard,
     }
@@ -119,40 +133,111 @@ def run(options: argparse.Namespace, settings: Settings, here: Services) -> int:
 
 
 def _erase(options: argparse.Namespace, desk: Desk) -> int:
-    guests = desk.records.guests
-    chosen = [options.guest] if options.guest else guests.of_email(options.email)
-    if not chosen:
-        raise GuestUnknownError("no guest has this e-mail")
-    for guest_id in chosen:
-        if not options.yes:
-            print(_what_there_is(guest_id, desk))
-        else:
-            asker = Asker(actor=desk.operator)
-            print(f"{guest_id}: {guests.erasure.ask(guest_id, asker).value.replace('_', ' ')}")
+    found, order = _found(options, desk), _order(options, desk)
     if not options.yes:
+        for guest in found:
+            print(order.preview(guest))
         print(NOT_DONE)
+        return 0
+    if options.certificate is not None:
+        refuse_unwritable(options.certificate)  # before anything that cannot be taken back
+    failed = order.carry_out(found)
+    remains = desk.remains() if any(one.is_erased for one in order.done) else []
+    for left in remains:
+        _say(f"remains: {left}")
+    if options.certificate is not None:
+        text = issued(
+            order.done,
+            records=desk.records,
+            remains=remains,
+            made_at=desk.here.clock.now(),
+            service=desk.settings.public_url,
+            operator=desk.operator.name,
+        )
+        write_private(options.certificate, text)
+    if failed is not None:
+        raise failed
     return 0
 
 
-def _what_there_is(guest_id: str, desk: Desk) -> str:
-    guests = desk.records.guests
-    if not guests.erasure.knows(guest_id):
-        raise GuestUnknownError(f"nothing is known of {guest_id}")
-    row, sessions = guests.rows.find(guest_id), guests.live.of(guest_id)
-    seen = "no record" if row is None else f"record, last seen {_minute(row.seen_at)}"
-    key = "a key" if guests.keys.find(guest_id) is not None else "no key"
-    return f"{guest_id}: {seen}; {key}; open sessions: {len(sessions)}. All of it would go."
+def _order(options: argparse.Namespace, desk: Desk) -> EraseOrder:
+    there = AtGenesys(
+        filing=GdprFiling(desk.foundation, desk.records.keys),
+        requests=lambda: GdprRequests(desk.platform()),
+        note=desk.note,
+        again=options.file_again,
+        phone=options.phone,
+    )
+    return EraseOrder(
+        guests=desk.records.guests,
+        asker=Asker(actor=desk.operator),
+        out=print,
+        err=_say,
+        at_genesys=there if options.gdpr else None,
+        take_unverified=options.unverified,
+    )
+
+
+def _found(options: argparse.Namespace, desk: Desk) -> list[FoundGuest]:
+    """Return whom the operator means. Raises GuestUnknownError."""
+    # Who has just come may wait to be written.
+    desk.records.settle()
+    if options.guest is not None:
+        return [FoundGuest(guest_id=options.guest, is_verified=None)]
+    search = desk.records.guests.search
+    if options.email is not None:
+        what, found = "has this e-mail", search.by_email(options.email)
+    elif options.person is not None:
+        what, found = "is this person", search.by_person(_subjects(options.person, desk))
+    else:
+        what, found = "has this number", search.by_phone(options.phone, progress=_progress)
+    waiting = len(desk.records.outbox.waiting())
+    if waiting:
+        _say(f"{_many(waiting, 'event')} could not be written yet: a guest may be missing here")
+    if not found:
+        raise GuestUnknownError(f"no guest {what}")
+    for guest in found:
+        if guest.is_verified is None:
+            _say(f"{guest.guest_id}: it is not known whether this was verified")
+    return sorted(found, key=lambda guest: guest.is_verified is False)
+
+
+def _subjects(person: str, desk: Desk) -> set[str]:
+    return pairwise_subjects(
+        person,
+        email=normal_email(person),
+        subjects=desk.here.subjects,
+        issuers=[provider.issuer for provider in desk.settings.providers.values()],
+        sessions=desk.here.book.everyone(),
+    )
 
 
 def _export(options: argparse.Namespace, desk: Desk) -> int:
-    records = desk.records
-    records.settle()
-    known = export_guest(
-        options.guest, guests=records.guests, keeper=records.keeper, purposes=records.keys
-    )
-    desk.note(Action.PROFILE_EXPORTED, {}, guest_id=options.guest)
-    print(json.dumps(known, indent=2, ensure_ascii=False))
+    records, known = desk.records, []
+    for guest in _found(options, desk):
+        known.append(
+            export_guest(
+                guest.guest_id,
+                guests=records.guests,
+                keeper=records.keeper,
+                purposes=records.keys,
+            )
+        )
+        if guest.is_verified is False:
+            _say(f"{guest.guest_id}: mind whom you give it to: {UNVERIFIED}")
+        desk.note(Action.PROFILE_EXPORTED, {}, guest_id=guest.guest_id)
+    # One is an object, as if it had been named by its id; several are a list of them.
+    print(json.dumps(known[0] if len(known) == 1 else known, indent=2, ensure_ascii=False))
     return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _progress(done: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{_many(done, 'guest')} looked at", end="", file=sys.stderr)
 
 
 def _import(options: argparse.Namespace, desk: Desk) -> int:
@@ -173,7 +258,7 @@ def _import(options: argparse.Namespace, desk: Desk) -> int:
         reached.append(row)
         if sys.stderr.isatty():
             of = "" if pages is None else f" of {pages}"
-            print(f"\rpage {row.next_page - 1}{of}: {_sums(row)}", end="", file=sys.stderr)
+            print(f"\rpage {row.next_page - 1}{of}: {row.sums}", end="", file=sys.stderr)
 
     code, outcome = 0, Outcome.DONE
     try:
@@ -191,25 +276,11 @@ def _told(desk: Desk, row: ImportRow, outcome: Outcome) -> None:
     """Say what came of an import, here and in the trail."""
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    pages = row.next_page - 1
-    desk.note(
-        Action.IMPORT_RUN,
-        {
-            "pages": pages,
-            "new": row.new,
-            "known": row.known,
-            "skipped": row.skipped,
-            "failed": row.failed,
-        },
-        outcome=outcome,
-    )
-    print(f"{_many(pages, 'page')}: {_sums(row)}")
+    pages, counts = row.next_page - 1, row.counts
+    desk.note(Action.IMPORT_RUN, {"pages": pages, **counts}, outcome=outcome)
+    print(f"{_many(pages, 'page')}: {row.sums}")
     if outcome is not Outcome.DONE:
         print("stopped: the next `guests import` goes on from here", file=sys.stderr)
-
-
-def _sums(row: ImportRow) -> str:
-    return f"{row.new} new, {row.known} known, {row.skipped} skipped, {row.failed} failed"
 
 
 def _gdpr_request(options: argparse.Namespace, desk: Desk) -> int:
@@ -218,16 +289,9 @@ def _gdpr_request(options: argparse.Namespace, desk: Desk) -> int:
     if not options.yes:
         print(f"Genesys would be asked to delete {spelled}\n{NOT_DONE}")
         return 0
-    details: dict[str, Detail] = {"subject": subject.kind.value}
-    try:
-        state = GdprRequests(desk.platform()).delete(subject)
-    except BffError as error:
-        failed = {**details, "code": error.code}
-        desk.note(Action.GDPR_REQUESTED, failed, guest_id=options.guest, outcome=Outcome.FAILED)
-        raise
-    details |= {"request": state.request_id, "status": state.status}
-    desk.note(Action.GDPR_REQUESTED, details, guest_id=options.guest)
-    print(_about(state))
+    requests = GdprRequests(desk.platform())
+    state = noted(desk.note, subject, options.guest, lambda: requests.delete(subject))
+    print(f"{state.request_id}: {state.status}")
     print(f"follow it with `messenger-bff gdpr status {state.request_id} --wait`")
     return 0
 
@@ -237,27 +301,19 @@ def _subject(options: argparse.Namespace, desk: Desk) -> Subject:
         value = getattr(options, kind.value)
         if value:
             return Subject(kind=kind, value=value)
-    profile = desk.records.guests.memory.profile_of(options.guest)
-    if profile is None:
-        raise GuestUnknownError(f"nothing is known of {options.guest}")
-    if "email" not in profile:
-        raise RequestRefusedError("this guest has no e-mail: name the person by another option")
-    return Subject(kind=SubjectKind.EMAIL, value=profile["email"])
+    found = _found(options, desk)
+    return one_subject(desk.records.guests, found, take_unverified=options.unverified)
 
 
 def _gdpr_status(options: argparse.Namespace, desk: Desk) -> int:
     requests = GdprRequests(desk.platform())
     state = requests.state(options.request)
     while options.wait and not state.over:
-        print(_about(state), file=sys.stderr)
+        print(f"{state.request_id}: {state.status}", file=sys.stderr)
         desk.here.clock.sleep(POLL)
         state = requests.state(options.request)
-    print(_about(state))
+    print(f"{state.request_id}: {state.status}")
     return EXIT_FAULT if state.failed else 0
-
-
-def _about(state: GdprState) -> str:
-    return f"{state.request_id}: {state.status}"
 
 
 def _register(options: argparse.Namespace, desk: Desk) -> int:
@@ -282,7 +338,9 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     before = work.before(options.older_than or desk.settings.profile_retention)
     count = work.count(before)
     if not options.yes:
-        print(f"{_many(count, 'guest')} last seen before {_minute(before)} would be erased;")
+        print(
+            f"{_many(count, 'guest')} last seen before {before:%Y-%m-%d %H:%M UTC} would be erased;"
+        )
         print("addresses that older events came from would be forgotten as well")
         print(NOT_DONE)
         return 0
@@ -299,14 +357,10 @@ def _prune(options: argparse.Namespace, desk: Desk) -> int:
     return 0
 
 
-def _outbox_list(_: argparse.Namespace, desk: Desk) -> int:
-    for line in OutboxReport(desk.records.outbox).listing():
-        print(line)
-    return 0
-
-
-def _outbox_show(options: argparse.Namespace, desk: Desk) -> int:
-    for line in OutboxReport(desk.records.outbox).about(options.letter):
+def _outbox_look(options: argparse.Namespace, desk: Desk) -> int:
+    report = OutboxReport(desk.records.outbox)
+    lines = report.about(options.letter) if options.work == "outbox show" else report.listing()
+    for line in lines:
         print(line)
     return 0
 
@@ -341,7 +395,3 @@ def _outbox_discard(options: argparse.Namespace, desk: Desk) -> int:
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _minute(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M UTC")

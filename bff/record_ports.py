@@ -140,6 +140,17 @@ class ImportRow:
     failed: int = 0
     updated_at: datetime
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many came to what."""
+        names = ("new", "known", "skipped", "failed")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def sums(self) -> str:
+        """Return the same for a reader."""
+        return ", ".join(f"{count} {name}" for name, count in self.counts.items())
+
 
 class Imports(Protocol):
     """Remembers how far imports are. RecordsDownError if the database is away."""

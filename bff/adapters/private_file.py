@@ -5,8 +5,22 @@ import stat
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from bff.errors import SettingsError
+
+PREFIX: Final = ".messenger-bff-"
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Raise SettingsError if `write_private` would: to be asked before what cannot be undone."""
+    try:
+        _refuse_what_is_no_file(path)
+        place, name = tempfile.mkstemp(prefix=PREFIX, dir=path.parent)
+        os.close(place)
+        Path(name).unlink()
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from error
 
 
 def write_private(path: Path, text: str) -> None:
@@ -19,7 +33,7 @@ def write_private(path: Path, text: str) -> None:
     try:
         _refuse_what_is_no_file(path)
         # mkstemp makes it with mode 0600 and refuses to follow a link that somebody planted.
-        place, name = tempfile.mkstemp(prefix=".messenger-bff-", dir=path.parent)
+        place, name = tempfile.mkstemp(prefix=PREFIX, dir=path.parent)
         try:
             os.fchmod(place, 0o600)  # whatever the umask takes away
             with os.fdopen(place, "w", -1, "utf-8") as file:
@@ -32,8 +46,11 @@ def write_private(path: Path, text: str) -> None:
                 Path(name).unlink()
             raise
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"{path}: {reason}") from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(f"{path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _refuse_what_is_no_file(path: Path) -> None:

@@ -27,7 +27,7 @@ from bff.adapters.sql_examination import examine, not_upgradable
 from bff.adapters.sql_refusals import first_line, refusal
 from bff.adapters.sql_triggers import restore
 from bff.adapters.sqlite_connections import checkpoint, write_anew
-from bff.errors import RecordsDownError, SettingsError
+from bff.errors import RecordsDownError, RecordsRefusedError, SettingsError
 from bff.migrations.audit_strays import set_aside
 from bff.trail_ports import DatabaseFinding, Weight
 
@@ -37,6 +37,15 @@ RETRY_AFTER: Final = timedelta(seconds=5)
 LONGEST_CONNECTION_S: Final = 1800
 PREPARED_FROM: Final = 5  # uses of a statement
 SCHEMA_LOCK: Final = 0x6D736267  # any number that nobody else locks with
+
+_REFUSALS: Final = frozenset(
+    {
+        *(sqlite3.SQLITE_ERROR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_AUTH),
+        *(sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FULL),
+    }
+)
+_AWAY: Final = ("08", "40", "53300", "55P03", "57")
+"""Beginnings of PostgreSQL's SQLSTATE: no connection, overtaken, too many, locked, cancelled."""
 
 Result = TypeVar("Result")
 
@@ -210,7 +219,17 @@ class SqlRecords:
         # The words of a driver may hold the URL, and the URL a password.
         why = refusal(error)
         told = type(cause).__name__ if why is None else f"{type(cause).__name__}: {why}"
-        return RecordsDownError(f"records: {told}", retry_after=RETRY_AFTER)
+        refused = why is not None or is_refusal(cause)
+        kind = RecordsRefusedError if refused else RecordsDownError
+        return kind(f"records: {told}", retry_after=RETRY_AFTER)
+
+
+def is_refusal(cause: BaseException) -> bool:
+    """Say whether a database answered, and refused; else it is away, or busy for too long."""
+    if isinstance(cause, sqlite3.Error):
+        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _REFUSALS
+    state = getattr(cause, "sqlstate", None)
+    return state is not None and not state.startswith(_AWAY)
 
 
 def _driven(url: str) -> URL:

@@ -3,21 +3,19 @@
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
-from sqlalchemy.exc import InternalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import Result, SqlRecords
 from bff.adapters.sql_guests import lock_guest, micros, moment
 from bff.adapters.sql_sources import forget_sources
 from bff.adapters.sql_tables import erasures, guests
-from bff.errors import RecordsDownError
+from bff.errors import RecordsDownError, RecordsRefusedError
 from bff.record_ports import ErasureRow
 from bff.trail_ports import TrailEntry
-
-_REFUSED: Final = (ProgrammingError, InternalError)
 
 
 class SqlErasures:
@@ -94,9 +92,10 @@ class SqlErasures:
     def _insist(self, write: Callable[[Connection], Result]) -> Result:
         try:
             return self._records.write(write)
-        except _REFUSED as error:
-            cause = type(error.orig).__name__
-            raise RecordsDownError(f"the erasure cannot be written: {cause}") from error
+        except (DBAPIError, OverflowError) as error:
+            # Whatever it is, what was begun is begun: it is tried again until it is taken.
+            cause = type(getattr(error, "orig", None) or error).__name__
+            raise RecordsRefusedError(f"the erasure was refused: {cause}") from error
 
     def _rows(self, query: Select[Any]) -> list[ErasureRow]:
         found = self._records.read(lambda connection: connection.execute(query).all())

@@ -50,6 +50,10 @@ _LEAVE: Final = "DELETE FROM members WHERE name = :name AND member = :member AND
 _MEMBERS: Final = "SELECT member FROM members WHERE name = :name AND ends > :now"
 _PUBLISH: Final = "INSERT INTO messages (channel, message, ends) VALUES (:channel, :body, :ends)"
 
+_EXPIRED: Final = tuple(
+    f"DELETE FROM {table} WHERE ends <= :now"  # noqa: S608 - from our own words
+    for table in ("entries", "leases", "counts", "members", "messages")
+)
 _SWEEPS: Final = {
     table: f"DELETE FROM {table} WHERE ({key}) IN"  # noqa: S608 - built from the words below
     f" (SELECT {key} FROM {table} WHERE ends <= :now ORDER BY ends LIMIT {SWEEP})"
@@ -212,8 +216,11 @@ class SqliteStore:
         """Let nothing of what was deleted stay behind in the files. Not in `ports.Store`.
 
         False if that was prevented, and is to be tried again. `rebuild` writes the file anew,
-        which makes sure of it. Raises StoreDownError.
+        which makes sure of it, without what has expired. Raises StoreDownError.
         """
+        if rebuild:
+            values = {"now": self._now()}
+            self._connections.write(lambda db: [db.execute(one, values) for one in _EXPIRED])
         return self._connections.scrub(rebuild=rebuild)
 
     def close(self) -> None:

@@ -147,6 +147,11 @@ class Erasure:
         self._scrubs.owe(ALL)
         return self._scrub(self._over())
 
+    @property
+    def owes_scrubs(self) -> bool:
+        """Say whether a file is still to be scrubbed. Raises StoreDownError."""
+        return bool(self._scrubs.owed())
+
     def scrub_owed(self) -> None:
         """Scrub the files if that is owed to anybody. Raises StoreDownError, RecordsDownError."""
         owed = self._over()

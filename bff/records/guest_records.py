@@ -31,10 +31,14 @@ class GuestRecords:
     deletion_calls: DeletionCalls | None = None
     close: Callable[[], None]
 
+    @property
+    def search(self) -> GuestSearch:
+        """Return who finds guests of every tenant."""
+        return GuestSearch(rows=self.rows, memory=self.memory, purposes=self.purposes)
+
     def of_email(self, email: str) -> list[str]:
         """Return the ids of the guests with this e-mail, of every tenant. Raises RecordsDownError.
 
-        Some may only have said so: `guest_search` tells which.
+        Some may only have said so: `search` tells which.
         """
-        search = GuestSearch(rows=self.rows, memory=self.memory, purposes=self.purposes)
-        return [found.guest_id for found in search.by_email(email)]
+        return [found.guest_id for found in self.search.by_email(email)]

@@ -20,6 +20,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.UnreadableRecordError: 503,
     errors.NotReadyError: 503,
     errors.RecordsDownError: 503,
+    errors.RecordsRefusedError: 503,
     errors.RecordsOffError: 404,
     errors.GuestUnknownError: 404,
     errors.SignatureRefusedError: 401,

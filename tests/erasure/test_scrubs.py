@@ -159,13 +159,14 @@ def test_what_waits_for_the_database_is_scrubbed_once_it_has_been_delivered(
         with monkeypatch.context() as held_up:
             held_up.setattr(rig.records.writer, "once", lambda: 0)
             rig.guests.erasure.deliver_first(rig.records.writer.once)
-            rig.guests.memory.remember(
-                GuestFacts(guest_id="guest-1", at=rig.clock.now(), profile={"name": "Amira"})
-            )
+            for name in ("Amira", "Amira Haddad"):
+                rig.guests.memory.remember(
+                    GuestFacts(guest_id="guest-1", at=rig.clock.now(), profile={"name": name})
+                )
             assert rig.guests.erasure.ask("guest-1", ASKER) is Erased.DONE
             assert len(rig.foundation.store.members(OWED)) == 1, "it lies in the store"
         with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as store:
-            names = "SELECT value FROM entries WHERE name LIKE 'outbox:%'"
+            names = "SELECT value FROM entries WHERE name LIKE 'outbox-event:%'"
             traces = [bytes(value) for (value,) in store.execute(names)]
         assert left(rig, traces) == len(traces) > 0
         rig.records.settle()
