@@ -223,6 +223,8 @@ def _engine(url: URL, place: RecordsPlace) -> Engine:
         pool_recycle=LONGEST_CONNECTION_S,
         connect_args={
             "connect_timeout": max(2, round(seconds)),
+            # Else a server of another encoding answers in bytes, to the question of its version.
+            "client_encoding": "utf8",
             "options": f"-c statement_timeout={limit} -c lock_timeout={limit} -c timezone=UTC",
             "prepare_threshold": PREPARED_FROM if place.prepared_statements else None,
         },
