@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from alembic.util import CommandError
@@ -192,7 +193,10 @@ def _driven(url: str) -> URL:
 
 
 def _name_of(url: URL) -> str:
-    place = (url.get_backend_name(), url.host, url.port, url.database)
+    name = url.database
+    if name and url.get_backend_name() == "sqlite" and not name.startswith((":", "file:")):
+        name = str(Path(name).absolute())
+    place = (url.get_backend_name(), url.host, url.port, name)
     return sha256("|".join(map(str, place)).encode()).hexdigest()[:16]
 
 

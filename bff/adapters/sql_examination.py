@@ -204,7 +204,7 @@ def _tables(connection: Connection) -> set[str]:
     else:
         query = (
             "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') "
-            "AND relnamespace = current_schema()::regnamespace"
+            "AND pg_table_is_visible(oid) AND relnamespace <> 'pg_catalog'::regnamespace"
         )
     return set(connection.exec_driver_sql(query).scalars())
 

@@ -69,11 +69,10 @@ class Remembered:
 
 def remembered_by(keys: HeadKeys) -> Remembered | None:
     """Return what the store says of the newest head; None if nothing was ever signed here."""
-    memory = keys.memory
-    head = memory.newest()
+    head, kept = keys.memory.state()
     if head is not None:
-        return Remembered(head=head, kept=memory.is_kept)
-    return Remembered(head=None) if memory.is_lost() or keys.remembers() else None
+        return Remembered(head=head, kept=kept)
+    return Remembered(head=None) if keys.memory.is_lost() or keys.remembers() else None
 
 
 @dataclass(slots=True)

@@ -100,7 +100,8 @@ class HeadSigner:
         if now is not None:
             # Also while nothing happens: its seal must be renewed while it opens.
             self._keys.tend()
-        newest, last = self._keeper.newest(), self.last_signed()
+        # In this order: what another process signs meanwhile must not look like a cut.
+        last, newest = self.last_signed(), self._keeper.newest()
         signed = False
         if last is not None and not self._continues(last, newest):
             self._copy(last)
@@ -215,7 +216,7 @@ class HeadSigner:
         if last in there:
             self._keys.memory.confirm(last)
             return
-        if self._keys.memory.is_kept:
+        if self._keys.memory.state()[1]:
             log.error("audit: the head of event %d was removed; it is put back", last.seq)
         try:
             self._add(last)

@@ -76,9 +76,11 @@ class KeyHistory:
                     self._follow(told)
                     grows = True
         said = [told.statement for told in self._told if told.seq in heard]
+        # Whom a lost key had replaced cannot be followed: that break is told instead.
+        broken = max((seq for seq, _ in self.breaks.values()), default=0)
         for told in self._told:
             # Said twice is said once.
-            if told.seq not in heard and told.statement not in said:
+            if told.seq > broken and told.seq not in heard and told.statement not in said:
                 self.faults.append(
                     (
                         told.seq,
