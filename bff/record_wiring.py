@@ -1,6 +1,5 @@
 """The guest records put together: their adapters are known here and in `wiring` only."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from bff.adapters.head_copies import copies_file, head_copies
@@ -11,9 +10,8 @@ from bff.background.runner import BackgroundRunner
 from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
 from bff.records import audit_writing, guest_memory
-from bff.records.audit_events import SYSTEM, Action, Actor, AuditEvent, Detail, Outcome
 from bff.records.audit_heads import HeadKeys, HeadSigner
-from bff.records.audit_reading import EVENT_ID_BYTES
+from bff.records.audit_notes import AuditNotes
 from bff.records.audit_writing import OutboxTrail, SourceSealing, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
@@ -104,19 +102,6 @@ def _signer(
     keys: HeadKeys,
     trail: OutboxTrail,
 ) -> HeadSigner:
-    def note(
-        action: Action, outcome: Outcome, details: Mapping[str, Detail], *, actor: Actor = SYSTEM
-    ) -> None:
-        event = AuditEvent(
-            event_id=foundation.entropy.token(EVENT_ID_BYTES),
-            at=foundation.clock.now(),
-            action=action,
-            outcome=outcome,
-            actor=actor,
-            details=details,
-        )
-        trail.note(event)
-
     return HeadSigner(
         keeper,
         keys,
@@ -124,7 +109,7 @@ def _signer(
         age=settings.audit_head_age,
         copies=head_copies(settings.audit_heads),
         store=foundation.store,
-        note=note,
+        note=AuditNotes(trail, clock=foundation.clock, entropy=foundation.entropy),
     )
 
 

@@ -2,7 +2,7 @@
 
 Each key speaks of itself when it begins: whom it replaces, and which event that one signed last. It
 signs that, and so does the key before it. The statement goes into the log as an event
-(`checkpoint_key`), so that whoever has one public key can follow to all others.
+(`keys_rotated`), so that whoever has one public key can follow to all others.
 """
 
 import logging

@@ -48,14 +48,12 @@ class CheckpointMemory:
 
     def newest(self) -> SignedHead | None:
         """Return the newest checkpoint."""
-        held = self._held()
-        return None if held is None else _head(held.record)
+        return self.state()[0]
 
-    @property
-    def is_kept(self) -> bool:
-        """Say whether the table was seen to have the newest one."""
+    def state(self) -> tuple[SignedHead | None, bool]:
+        """Return the newest checkpoint, and whether the table was seen to have it."""
         held = self._held()
-        return held is not None and held.record.kept
+        return (None, False) if held is None else (_head(held.record), held.record.kept)
 
     def is_lost(self) -> bool:
         """Say whether something lies there that does not open."""
