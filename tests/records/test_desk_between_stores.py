@@ -167,6 +167,21 @@ def test_without_the_store_nobody_is_told_that_it_is_theirs(rig: DeskRig) -> Non
     assert row.person is not None, "written before it was answered"
 
 
+def test_what_stops_behind_the_step_leaves_it_to_the_person(
+    rig: DeskRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the process had been killed between the binding and the record."""
+    first = rig.settled()
+
+    def killed(*_: object, **__: object) -> bool:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(Archive, "stepped_up", killed)
+    assert isinstance(rig.owns(first, "amira"), GuestNotOwned)
+    assert rig.is_refused(first.encrypted_session_id)
+    assert not rig.opened().resumed
+
+
 def test_another_persons_session_is_given_to_nobody(rig: DeskRig) -> None:
     first = rig.settled()
     assert isinstance(rig.owns(first, "amira"), GuestOwned)
