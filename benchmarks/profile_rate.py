@@ -25,6 +25,7 @@ from bff.adapters.system import SystemClock, SystemEntropy
 from bff.crypto.keyring import KeyRing
 from bff.ports import Foundation
 from bff.records.guest_keys import GuestKeys
+from bff.records.guest_marks import GuestMarks
 from bff.records.guest_memory import GuestFacts, GuestMemory, Recall
 from bff.records.outbox import Outbox
 from bff.records.purpose_keys import PurposeKeys
@@ -99,6 +100,7 @@ def memory_on(sql: SqlRecords, keys_file: Path) -> GuestMemory:
         fields=(),
         clock=clock,
         entropy=entropy,
+        marks=GuestMarks(foundation.store),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Final, NewType
 from bff.crypto.keyring import KeyRing
 from bff.crypto.sealed_drawer import Drawer, Held
 from bff.errors import BrokenSealError, StoreDownError
+from bff.guests.frame_errors import GuestEnd
 from bff.guests.frames import MAX_ID_CHARS
 from bff.ports import Clock, Entropy, Foundation, Sealer, Store
 
@@ -155,10 +156,22 @@ class GuestBindings:
             self._store.leave(group_of_guest(binding.guest_id), session_id)
         return binding
 
-    def end_all(self, guest_id: str) -> list[GuestBinding]:
+    def end_all(self, guest_id: str, *, reason: GuestEnd) -> list[GuestBinding]:
         """Forget every session of a guest; return what they were, each to exactly one caller."""
-        ended = map(self.end, map(GuestSessionId, self._store.members(group_of_guest(guest_id))))
+        ended = []
+        for session_id in map(GuestSessionId, self._store.members(group_of_guest(guest_id))):
+            # Before it is gone: a page that finds it gone is told why.
+            self._store.add(_end_of(session_id), reason.value.encode(), ttl=self._lifetime)
+            ended.append(self.end(session_id))
         return [binding for binding in ended if binding is not None]
+
+    def why_gone(self, session_id: GuestSessionId) -> GuestEnd:
+        """Return why a session is no more, as far as that is known: else it has run out."""
+        known = self._store.get(_end_of(session_id))
+        try:
+            return GuestEnd.EXPIRED if known is None else GuestEnd(known.value.decode())
+        except ValueError:
+            return GuestEnd.ENDED  # for a reason that a newer version knows
 
     def find(self, session_id: GuestSessionId) -> GuestBinding:
         """Return the binding as it is now. Raises SessionUnknownError."""
@@ -233,6 +246,10 @@ class GuestBindings:
 def group_of_guest(guest_id: str) -> str:
     """Return the group of a guest's sessions. The store is told no id, and no long one."""
     return "guest-sessions:" + hashlib.sha256(guest_id.encode()).hexdigest()[:32]
+
+
+def _end_of(session_id: GuestSessionId) -> str:
+    return "guest-end:" + hashlib.sha256(session_id.encode()).hexdigest()[:32]
 
 
 def session_id_ring(

@@ -189,7 +189,7 @@ class GuestDesk:
         try:
             bound = self.bindings.extend(task.session_id)
         except SessionUnknownError:
-            return GuestGone(reason=GuestEnd.EXPIRED)
+            return GuestGone(reason=self.bindings.why_gone(task.session_id))
         self.archive.used(bound.binding.guest_id)
         return GuestExtended(
             encrypted_session_id=bound.encrypted_session_id, expires_at=bound.binding.expires_at
@@ -241,7 +241,7 @@ class GuestDesk:
         opened = (binding.created_at for binding in self.live.of(guest_id))
         at = max((self.clock.now(), *opened))
         self.archive.ends(guest_id, at)
-        taken = self.bindings.end_all(guest_id)
+        taken = self.bindings.end_all(guest_id, reason=reason)
         if taken:
             self.live.tell(guest_id, SessionEnd.CONVERSATION_ENDED)
         # Another tab that was first has told it already.
@@ -260,7 +260,7 @@ class GuestDesk:
         try:
             self.bindings.find(task.session_id)
         except SessionUnknownError:
-            return GuestGone(reason=GuestEnd.EXPIRED)
+            return GuestGone(reason=self.bindings.why_gone(task.session_id))
         if task.session_key is None:
             return GuestStillThere()
         signed_in = self.sign_ins.of(task.session_key)

@@ -150,6 +150,11 @@ class GuestMemory:
         if self._marks is not None:
             self._marks.end(guest_id, at)
 
+    def forget(self, guest_id: str) -> None:
+        """Take away the marks of a guest who was erased. StoreDownError."""
+        if self._marks is not None:
+            self._marks.forget(guest_id)
+
     def touch(self, guest_id: str) -> None:
         """Remember that a guest is here, once an hour. Raises StoreDownError, OutboxFullError."""
         if self._marks is not None and self._marks.due_for_touch(guest_id):

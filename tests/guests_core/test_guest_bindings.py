@@ -29,6 +29,7 @@ from store_rigs import StoreRig
 
 from bff.adapters.system import SystemEntropy
 from bff.errors import StoreDownError
+from bff.guests.frame_errors import GuestEnd
 from bff.guests.guest_binding import (
     BoundSession,
     GuestBindings,
@@ -386,3 +387,45 @@ def test_nothing_secret_shows_itself_in_a_log() -> None:
 
     for secret in (TOKEN, session.binding.browser, session.encrypted_session_id, "phone"):
         assert secret not in shown
+
+
+# Several sessions of one conversation
+
+
+def test_an_end_of_a_guest_ends_every_session_and_says_why(bindings: GuestBindings) -> None:
+    first, second = bound(bindings), bound(bindings)
+
+    assert len(bindings.end_all("guest-1", reason=GuestEnd.ENDED)) == 2
+    assert bindings.end_all("guest-1", reason=GuestEnd.CLOSED) == []
+
+    for session in (first, second):
+        assert bindings.why_gone(session.session_id) is GuestEnd.ENDED, "the first reason counts"
+        with pytest.raises(SessionUnknownError):
+            bindings.resume(session.encrypted_session_id, browser_secret=BROWSER, person=None)
+
+
+def test_a_session_that_ran_out_has_expired(bindings: GuestBindings, rig: StoreRig) -> None:
+    session = bound(bindings)
+    rig.clock.advance(LIFETIME)
+    assert bindings.why_gone(session.session_id) is GuestEnd.EXPIRED
+
+
+def test_who_steps_up_owns_every_session_of_the_conversation_and_none_lives_longer(
+    bindings: GuestBindings,
+) -> None:
+    first, second = bound(bindings), bound(bindings)
+
+    bindings.step_up(first.session_id, "amira")
+
+    other = bindings.find(second.session_id)
+    assert (other.person, other.expires_at) == ("amira", second.binding.expires_at)
+    with pytest.raises(SessionUnknownError):
+        bindings.resume(second.encrypted_session_id, browser_secret=BROWSER, person=None)
+
+
+def test_a_session_of_another_person_stays_theirs_when_somebody_steps_up(
+    bindings: GuestBindings,
+) -> None:
+    first, second = bound(bindings), bound(bindings, person="zoe")
+    bindings.step_up(first.session_id, "amira")
+    assert bindings.find(second.session_id).person == "zoe"

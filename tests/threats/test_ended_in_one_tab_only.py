@@ -30,4 +30,5 @@ def test_an_end_in_one_tab_is_one_for_both_ids(tmp_path: Path, *, same_session: 
         computer.looks_for("a secret")
         computer.settles()
         computer.looks_for("a secret")
+        computer.rig.until(lambda: computer.noted("guest_ended") >= 3, "the ends are not noted")
         assert computer.noted("guest_ended") == 3, "one for each conversation"
