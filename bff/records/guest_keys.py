@@ -111,6 +111,8 @@ class GuestKeys:
 
     def owner(self, alias: str) -> str | None:
         """Return the id of the guest behind an alias; None if erased, or never known."""
+        if self.is_erased_alias(alias):
+            return None
         held = self._owners.get(alias)
         return None if held is None else held.record.guest_id
 
@@ -168,7 +170,7 @@ class GuestKeys:
 
     def _reseal_owner(self, guest_id: str) -> None:
         alias = self.alias(guest_id)
-        held = self._owners.get(alias)
+        held = None if self.is_erased_alias(alias) else self._owners.get(alias)
         if held is not None:
             self._owners.replace(alias, held.record, version=held.version, ttl=KEEP)
 
