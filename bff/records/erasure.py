@@ -220,16 +220,11 @@ class Erasure:
 
     def _waits(self, guest_id: str) -> bool:
         """Say whether something of this guest has not reached the database yet."""
-        if self._outbox.has_guest(self._purposes.pseudonym(guest_id)):
-            return True
-        # Of the version before: letters that are not encrypted under the guest's key.
-        letters = map(self._outbox.read, self._outbox.waiting())
+        pseudonym = self._purposes.pseudonym(guest_id)
         return any(
-            letter is not None
-            and letter.desk == guest_memory.DESK
-            and letter.guest is None
-            and json.loads(letter.body).get("guest_id") == guest_id
-            for letter in letters
+            letter.guest == pseudonym or _names(letter.body, guest_id)
+            for letter in self._outbox.letters()
+            if letter.desk == guest_memory.DESK
         )
 
     def _wanted(self, guest_id: str, pseudonym: str, asker: Asker) -> ErasureRow:
@@ -269,6 +264,15 @@ class Erasure:
             guest_id=row.guest_id,
             details={"request": row.request_id},
         )
+
+
+def _names(body: str, guest_id: str) -> bool:
+    """Say whether a letter of the version before, which is not encrypted, is about a guest."""
+    try:
+        values = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(values, dict) and values.get("guest_id") == guest_id
 
 
 class ErasureRounds:

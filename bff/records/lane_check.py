@@ -95,7 +95,7 @@ class LaneCheck:
         marks = self._marks_of(lane, held)
         known = [*marks, *lane.known()]
         found = lane.tip(set_aside=True)
-        if found is None and known:
+        if found is None and (known or lane.generations()):
             lane.begin()
             found = lane.tip()
         if found is None:
@@ -214,12 +214,11 @@ class LaneCheck:
         generation = cursor.mark.generation
         wrote = lane.written.get(generation)
         there = self._reach(lane, cursor.mark)
-        is_known = wrote is not None or cursor.known > 0 or there > 0
         if there > cursor.mark.number:
             deliver(lane, cursor, range(cursor.mark.number + 1, there + 1))
         first = max(cursor.known, cursor.mark.number) + 1
         last = None if wrote is None or wrote.number < first else wrote.number
-        if is_known and generation not in self._ended:
+        if generation not in self._ended:
             self.tell(lane, Span(why=why, generation=generation, first=first, last=last))
         self._ended.add(generation)
         lane.end(generation)

@@ -136,7 +136,7 @@ class OutboxWriter:
         reasons = [f"{lane}: {why}" for lane, why in self._delivery.waits.items()]
         self._waits = bool(reasons)
         reasons += [f"{lane} is full" for lane in self._outbox.lanes if self._outbox.is_full(lane)]
-        if not reasons:
+        if not reasons or not self._outbox.length:
             self._alarmed_at = None
             return
         now = self._clock.now()

@@ -136,9 +136,8 @@ class OutboxLane:
     def begin(self) -> None:
         """Begin a lane that the store does not have."""
         tip = Tip(generation=self._new_generation())
-        self._store.join(self._generations, tip.generation, ttl=KEEP)
-        if not self._store.add(self._tip_key, self._sealed(self._tip_key, asdict(tip)), ttl=KEEP):
-            self.end(tip.generation)
+        if self._store.add(self._tip_key, self._sealed(self._tip_key, asdict(tip)), ttl=KEEP):
+            self._store.join(self._generations, tip.generation, ttl=KEEP)
 
     def begin_anew(self, tip: Tip, version: int) -> None:
         """Begin a new generation, since the numbers of this one cannot be trusted any more.
@@ -160,9 +159,9 @@ class OutboxLane:
         self._store.leave(self._generations, generation)
 
     def _switch(self, tip: Tip, *, over: int) -> None:
-        self._store.join(self._generations, tip.generation, ttl=KEEP)
-        if not self._write_tip(tip, over=over):
-            self.end(tip.generation)
+        # Not before: a generation that is listed was there, and is missed if it is not.
+        if self._write_tip(tip, over=over):
+            self._store.join(self._generations, tip.generation, ttl=KEEP)
 
     def mark(self) -> tuple[OutboxMark, int] | None:
         """Return how far the lane is delivered, and the version of that; None if nowhere."""

@@ -184,6 +184,17 @@ def test_a_store_that_came_back_empty_is_noticed(
     assert world.database.bodies[-1] == "event 10"
 
 
+def test_all_of_an_outbox_that_nobody_has_delivered_from_is_missed_by_its_list(
+    world: OutboxWorld, owner: StoreOwner, process: Process
+) -> None:
+    assert process.outbox.waiting()
+    for key in [one for one in owner._entries if one.startswith("outbox")]:
+        owner.drop(key)
+    later = world.process()
+    later.writer.once()
+    assert gaps(world) == [("store_lost", 1, None)]
+
+
 @threat(
     Attacker.STORE_OWNER,
     Asset.AUDIT_LOG,
