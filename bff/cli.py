@@ -143,9 +143,11 @@ def _serve(options: argparse.Namespace) -> int:
     logging.getLogger().setLevel(settings.log_level)
     # What cannot work is told once, here, and not by every worker that fails to boot.
     here = build(settings)
-    if here.records is not None:
-        here.records.prepare()
-    here.close()
+    try:
+        if here.records is not None:
+            here.records.prepare()
+    finally:
+        here.close()
     print(
         f"messenger-bff serves {settings.public_url} on {settings.host}:{settings.port}",
         flush=True,

@@ -24,8 +24,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import QueuePool
 
 from bff.adapters import sql_migrations
-from bff.adapters.sql_examination import examine, not_upgradable
+from bff.adapters.sql_examination import examine, is_newest, not_upgradable
 from bff.adapters.sql_refusals import first_line, refusal
+from bff.adapters.sql_rights import extend
 from bff.adapters.sql_triggers import restore
 from bff.adapters.sqlite_connections import checkpoint, write_anew
 from bff.errors import RecordsDownError, RecordsRefusedError, SettingsError
@@ -107,14 +108,20 @@ class SqlRecords:
 
         Raises SettingsError, in one line, if this database cannot be brought up to date.
         """
-        return self._change(sql_migrations.upgrade)
+
+        def steps(connection: Connection) -> list[str]:
+            if is_newest(connection):
+                return []
+            return [*sql_migrations.upgrade(connection), *extend(connection)]
+
+        return self._change(steps)
 
     def restore(self) -> list[str]:
         """Make anew what the audit log has lost of its protection; return what that was.
 
         Rows that were put there to end it are set aside.
         """
-        return self._change(lambda connection: [*set_aside(connection), *restore(connection)])
+        return self._change(lambda connection: [*restore(connection), *set_aside(connection)])
 
     def _change(self, work: Callable[[Connection], list[str]]) -> list[str]:
         def steps(connection: Connection) -> list[str]:

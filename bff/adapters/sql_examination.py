@@ -52,11 +52,17 @@ def not_upgradable(connection: Connection) -> DatabaseFinding | None:
     if not found:
         # An older version is what an upgrade is for, and so is an empty database.
         found = [one for one in _version(connection) if one.fix != UPGRADE]
-    if not found and _revisions(connection) == [sql_migrations.known_revisions()[0]]:
+    if not found and is_newest(connection):
         found = list(_parts(connection))
     if not found and connection.dialect.name != "sqlite":
         found = list(_read_only(connection))
     return found[0] if found else None
+
+
+def is_newest(connection: Connection) -> bool:
+    """Say whether the version of the tables is the newest one, whatever else is there."""
+    there = VERSIONS in _tables(connection)
+    return there and _revisions(connection) == [sql_migrations.known_revisions()[0]]
 
 
 def _version(connection: Connection) -> Iterator[DatabaseFinding]:

@@ -75,6 +75,34 @@ def grant(records: "SqlRecords", role: str) -> list[str]:
         raise SettingsError(f"no rights were given: {first_line(error)}") from error
 
 
+def extend(connection: Connection) -> list[str]:
+    """Give roles that add to the log already what they need of new tables; say to whom.
+
+    Else an upgrade would leave the service without a right until somebody thinks of `db grant`.
+    """
+    if connection.dialect.name == "sqlite":
+        return []
+    said = []
+    for role in _granted(connection):
+        missing = lacking(connection, role)
+        quoted = connection.dialect.identifier_preparer.quote_identifier(role)
+        for table, rights in missing.items():
+            connection.exec_driver_sql(f"GRANT {', '.join(rights)} ON {table} TO {quoted}")
+        if missing:
+            said.append(f"{role} was granted what it needs on {', '.join(missing)}")
+    return said
+
+
+def _granted(connection: Connection) -> list[str]:
+    """Return the roles that were granted to add to the log."""
+    query = (
+        "SELECT DISTINCT r.rolname::text FROM pg_class c, aclexplode(c.relacl) a "
+        "JOIN pg_roles r ON r.oid = a.grantee WHERE c.oid = to_regclass('audit_events') "
+        "AND a.privilege_type = 'INSERT' AND a.grantee <> c.relowner"
+    )
+    return list(connection.exec_driver_sql(query).scalars())
+
+
 def _refuse_unlimited(connection: Connection, role: str) -> None:
     why = unlimited(connection, role)
     if not why:

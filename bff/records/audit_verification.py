@@ -180,8 +180,9 @@ class Verification:
                 max(heads, default=0),
                 "what was signed last is gone from the store, or cannot be read there",
             )
-        if self._copies is not None and heads and not copied:
-            self._of_heads.add(max(heads), "the outside copy of the heads is empty or gone")
+        if self._copies is not None and not self._copies and (heads or stored):
+            newest = max((*heads, *stored))
+            self._of_heads.add(newest, "the outside copy of the heads is empty or gone")
         elsewhere = dict.fromkeys(copied, "it is kept outside")
         if self._remembered is not None and self._remembered.kept:
             elsewhere |= dict.fromkeys(set(stored) - set(elsewhere), "the store remembers it")

@@ -91,6 +91,9 @@ class HeadSigner:
             self.tend()
         except BffError as error:
             log.warning("audit: a head is signed later: %s: %s", error.code, error.detail)
+        if self._refuses is not None:
+            # Not asked again at each event: the rounds do that.
+            self._signed_seq = seq
 
     def tend(self, *, now: datetime | None = None) -> bool:
         """Sign if that is due, and keep the newest head elsewhere too; say whether it signed.

@@ -81,15 +81,12 @@ class KeyHistory:
         for told in self._told:
             # Said twice is said once.
             if told.seq > broken and told.seq not in heard and told.statement not in said:
-                self.faults.append(
-                    (
-                        told.seq,
-                        (
-                            f"it introduces a checkpoint key that no key of ours vouches for: "
-                            f"{told.statement.key[:60]}"
-                        ),
-                    )
-                )
+                self.faults.append((told.seq, self._why_unheard(told.statement.key)))
+
+    def _why_unheard(self, key: str) -> str:
+        if key in self._until:
+            return f"a checkpoint key speaks that had been replaced: {key[:60]}"
+        return f"it introduces a checkpoint key that no key of ours vouches for: {key[:60]}"
 
     def is_known(self, key: str) -> bool:
         """Say whether a key is believed for any event at all."""

@@ -75,6 +75,21 @@ def test_many_events_in_one_statement_follow_each_other(rig: TrailRig, role: Ser
     del role
 
 
+def test_rows_of_one_statement_follow_each_other_as_well(rig: TrailRig, role: ServiceRole) -> None:
+    columns = "at, written_at, action, outcome, actor_kind, actor, guest, NULL, details"
+    seq, digest = role.last()
+    row = f"SELECT {{}}, {{}}, {columns}, :{{}}, :{{}} FROM audit_events WHERE seq = {seq}"
+    rows = (row.format(3, "'event-3'", "a", "b"), row.format("{}", "'event-4'", "b", "c"))
+    several = "INSERT INTO audit_events " + " UNION ALL ".join(rows)
+    values = {"a": digest, "b": b"b" * 32, "c": b"c" * 32}
+
+    with pytest.raises(DBAPIError, match="only grows"):
+        role.run(several.format(5), **values)
+    role.run(several.format(4), **values)
+
+    assert rig.raw("SELECT max(seq) FROM audit_events")[0][0] == 4
+
+
 @pytest.mark.parametrize("seq", [0, 1, 3, 10**9, 2**63 - 1, -5])
 def test_a_checkpoint_is_of_an_event_that_is_there(
     rig: TrailRig, role: ServiceRole, seq: int

@@ -112,6 +112,23 @@ def test_an_old_key_introduces_nobody(keys: tuple[TrailRig, list[str], list[str]
         assert [("vouches for" in one.meaning) for one in verdict.faults] == [True]
 
 
+def test_an_old_key_says_of_nobody_that_they_were_before(
+    keys: tuple[TrailRig, list[str], list[str]],
+) -> None:
+    """A thief of an old key has it name a key of their own as the one that it replaced."""
+    rig, public, seeds = keys
+    own = KeyThief.with_own_key(rig.foundation.entropy)
+    said = KeyThief(seed=seeds[1]).statement(replaces=own.public)
+    rig.keeper.append([rig.entry(50, action=Action.KEYS_ROTATED, details=said)])
+    newest = rig.keeper.newest()
+    assert newest is not None
+    rig.keeper.add_head(own.checkpoint(newest.seq, newest.hash, signed_at=0))
+
+    for verdict in (rig.verify(), believing(rig, public[0]), believing(rig, public[2])):
+        assert ["unknown here" in one.meaning for one in verdict.faults].count(True) == 1
+        assert ["speaks that had been" in one.meaning for one in verdict.faults].count(True) == 1
+
+
 def test_the_end_of_an_old_key_is_pinned_by_the_new_one(
     keys: tuple[TrailRig, list[str], list[str]],
 ) -> None:
