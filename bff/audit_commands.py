@@ -22,11 +22,11 @@ from bff.errors import (
     SettingsError,
 )
 from bff.record_wiring import open_database
-from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent
+from bff.records.audit_events import Actor, ActorKind
 from bff.records.audit_page import person_page
-from bff.records.audit_reading import EVENT_ID_BYTES, reading
+from bff.records.audit_reading import reading
 from bff.records.audit_report import Format, Wanted, checked_guest, events, lines, query_of
-from bff.records.audit_verification import Remembered, Verdict, Verification
+from bff.records.audit_verification import Verdict, Verification, remembered_by
 from bff.records.checkpoint_reach import Reach
 from bff.records.record_house import Records
 from bff.resources import static_folder, templates_folder
@@ -63,26 +63,16 @@ def run(options: argparse.Namespace, here: Services) -> int:
 
 def rotate_head_key(here: Services, records: Records) -> None:
     """Let a new key sign heads, and write down that all keys were replaced."""
+    del here
+    operator = Actor(kind=ActorKind.OPERATOR, name=operator_name())
     try:
         # After an upgrade: what the old key signed last is what the new one says of it.
         records.signer.last_signed()
     except RecordsDownError as error:
         logging.getLogger(__name__).warning("the log is not asked: %s", error.detail)
-    key = records.head_keys.rotate()
-    event = AuditEvent(
-        event_id=here.entropy.token(EVENT_ID_BYTES),
-        at=here.clock.now(),
-        action=Action.KEYS_ROTATED,
-        actor=Actor(kind=ActorKind.OPERATOR, name=operator_name()),
-        details={"head_key": key},
-    )
+    records.head_keys.rotate()
     # Whoever serves brings it into the trail: for a new key nobody waits for a database.
-    records.trail.note(event)
-    try:
-        records.signer.introduce()
-    except RecordsDownError:
-        # The service does it in its next round.
-        return
+    records.signer.introduce(actor=operator)
 
 
 def run_database(options: argparse.Namespace, settings: Settings) -> int:
@@ -113,20 +103,18 @@ def _refuse_to_grant(found: Sequence[DatabaseFinding]) -> None:
 def _verify(options: argparse.Namespace, here: Services, records: Records) -> int:
     as_of = micros(here.clock.now())
     copies, broken = _copies(options.heads or records.copies_file)
-    memory = records.head_keys.memory
-    last = memory.newest()
     verdict = Verification(
         records.keeper,
         trusted={**records.head_keys.trusted(), **dict.fromkeys(options.key)},
         ends=records.head_keys.ends(),
-        remembered=None if last is None else Remembered(head=last, kept=memory.is_kept),
+        remembered=remembered_by(records.head_keys),
         copies=copies,
         # What an auditor brings was fetched some time ago.
         copies_follow=options.heads is None,
         as_of=as_of,
         progress=_progress() if sys.stderr.isatty() else lambda _done, _all: None,
     ).run()
-    broken += [*_unprotected(records), *_not_remembered(records)]
+    broken += _unprotected(records)
     if copies is None:
         broken += _not_posted(records, verdict)
     for line in (*_told(verdict), *_strays(records), *broken):
@@ -141,14 +129,6 @@ def _verify(options: argparse.Namespace, here: Services, records: Records) -> in
 def _unprotected(records: Records) -> list[str]:
     found = records.database.examine()
     return [f"FAULT: {one.what}" for one in found if one.weight is Weight.DAMAGE]
-
-
-def _not_remembered(records: Records) -> list[str]:
-    """Say that what was signed last cannot be compared, although something was."""
-    memory = records.head_keys.memory
-    if memory.is_lost() or (records.head_keys.remembers() and memory.newest() is None):
-        return ["FAULT: what was signed last is gone from the store, or cannot be read there"]
-    return []
 
 
 def _not_posted(records: Records, verdict: Verdict) -> list[str]:

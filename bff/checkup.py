@@ -9,36 +9,41 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr
 
+from bff.adapters.file_rights import open_to_others
 from bff.adapters.http_client import http_session
+from bff.adapters.openid_client import OpenIdClient, ProviderRegistration
 from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
 from bff.adapters.sqlite_store import SqliteStore
 from bff.adapters.system import SystemEntropy
 from bff.address_checkup import examine_address
-from bff.errors import StoreDownError
-from bff.findings import Finding, Verdict, fine, tried
+from bff.errors import BffError, StoreDownError
+from bff.findings import Finding, Verdict, fine, note, tried, warning
 from bff.guest_checkup import examine_guests
 from bff.guest_record_wiring import guest_key_ring, guest_keys_file
 from bff.identity_settings import ProviderSettings
 from bff.passthrough_checkup import examine_passthrough
-from bff.ports import Clock, Entropy, Store
+from bff.ports import Clock, Demands, Entropy, Store
 from bff.record_checkup import examine_records
 from bff.setting_sources import PREFIX
 from bff.settings import Settings
-from bff.wiring import open_ring, open_rings, open_store
+from bff.wiring import open_files, open_ring, open_rings, open_store
 
 SKEW_WARNING: Final = timedelta(seconds=5)
 SKEW_FAULT: Final = timedelta(seconds=30)
+_SAYS_ISSUER: Final = "authorization_response_iss_parameter_supported"
 
 
 def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     """Yield a finding for all that is set, and for whatever it leads to."""
     yield from _settings(settings)
+    yield from _files(settings)
     yield from _origins(settings)
     yield from examine_address(settings.public_url)
     yield from _store(settings, clock)
     yield from examine_records(settings)
     for name, provider in settings.providers.items():
         yield from _provider(name, provider, clock)
+    yield from _redirect_uris(settings, clock)
     yield from examine_passthrough(settings, clock, SystemEntropy())
     yield from examine_guests(settings, clock)
 
@@ -63,6 +68,21 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             verdict=Verdict.WARNING,
             what="BFF_INSPECTOR is everybody: each browser may record itself",
             fix="meant for demo and QA; in production use operators (docs/inspector.md)",
+        )
+
+
+def _files(settings: Settings) -> Iterator[Finding]:
+    """Look who else may read what holds secrets: settings, store, records, keys."""
+    for path, words in open_files(settings):
+        yield warning(f"{path} {words}", f"chmod 600 {path}: it holds secrets")
+    source = settings.source
+    if source is None or source.secret:
+        return
+    allowed = open_to_others(source.path)
+    if allowed is not None:
+        yield note(
+            f"{source.path} {allowed}",
+            f"it holds no secret yet; before it does: chmod 600 {source.path}",
         )
 
 
@@ -229,6 +249,58 @@ def _abilities(
                 what=f"{where}: no {endpoint}",
                 fix="signing out ends our session, but not everything there",
             )
+
+
+def _redirect_uris(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Say what to register where, and where another provider could get codes (RFC 9700 4.4)."""
+    for name, provider in settings.providers.items():
+        own = settings.redirect_uri_of(name)
+        yield fine(f"provider {name}: its redirect URI is {own}")
+        if len(settings.providers) == 1:
+            return
+        metadata = ProviderMetadata(provider.issuer, http=http_session(), clock=clock)
+        try:
+            announced = metadata.document().get(_SAYS_ISSUER) is True
+            if not announced:
+                yield warning(
+                    f"provider {name}: does not say who answers (`iss`, RFC 9207), and is not the "
+                    "only one",
+                    f"register {own} there and no other address of this service; the address "
+                    "tells its answers from another provider's",
+                )
+                yield from _taken_for_another(name, settings, clock)
+        except BffError:
+            # Its own findings have said so.
+            continue
+
+
+def _taken_for_another(name: str, settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """Ask a provider, as a browser would, to send an answer to another one's redirect URI."""
+    for other in settings.providers:
+        uri = settings.redirect_uri_of(other)
+        if other != name and _sends_to(uri, name, settings.providers[name], clock):
+            yield Finding(
+                verdict=Verdict.FAULT,
+                what=f"provider {name}: sends browsers to {uri}, which is for provider {other}",
+                fix="take that address out of its registration (no patterns, no beginnings): else "
+                f"{other} can have the codes of {name}",
+            )
+
+
+def _sends_to(uri: str, name: str, provider: ProviderSettings, clock: Clock) -> bool:
+    registration = ProviderRegistration(
+        name=name, issuer=provider.issuer, client_id=provider.client_id, client_secret=""
+    )
+    client = OpenIdClient(registration, clock=clock, entropy=SystemEntropy())
+    asked = client.authorization_request(redirect_uri=uri, demands=Demands(prompt="none"))
+    http = http_session()
+    # To look at one; none is followed.
+    http.max_redirects = 1
+    try:
+        answer = http.get(asked.url, allow_redirects=False)
+    except requests.RequestException:
+        return False
+    return answer.headers.get("Location", "").startswith((f"{uri}?", f"{uri}#"))
 
 
 def _skew(where: str, provider: ProviderSettings, http: requests.Session, clock: Clock) -> Finding:

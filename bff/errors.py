@@ -3,6 +3,7 @@
 BffError
 ├── SettingsError             a setting is missing, weak or contradictory; no start
 ├── StoreDownError            the store did not answer in time; nothing was lost
+│   └── UnreadableRecordError a record is there, and this version or its keys cannot read it
 ├── NotReadyError             what goes on in the background has died, or hangs
 ├── RecordsDownError          the database of the guest records did not answer; chats go on
 │   └── RecordsRefusedError   it answered, and refused: a right, a table or room is missing
@@ -77,6 +78,21 @@ class StoreDownError(BffError):
 
     code = "store_unavailable"
     message = "We cannot reach our session store. Nothing was lost; please try again."
+
+
+class UnreadableRecordError(StoreDownError):
+    """A record is there and cannot be read: nobody can tell what it says. Its bytes are kept.
+
+    `newer` says that its seal opened, and that it is of a version with other fields; else the key
+    that sealed it is not there, or somebody has changed it.
+    """
+
+    code = "record_unreadable"
+    message = "We cannot read what we remember just now. Nothing was lost; please try again."
+
+    def __init__(self, detail: str = "", *, newer: bool = False) -> None:
+        super().__init__(detail)
+        self.newer = newer
 
 
 class NotReadyError(BffError):
@@ -262,6 +278,10 @@ class RequestRefusedError(BffError):
 
     code = "request_refused"
     message = "The request could not be understood."
+
+    def __init__(self, detail: str = "", *, parameter: str | None = None) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
 
 
 class RateLimitedError(BffError):

@@ -42,7 +42,7 @@ class ProviderSettings(BaseModel):
         default_factory=dict, description="further parameters of the authorization request"
     )
     prompt: Literal["none", "login", "select_account", "consent"] | None = Field(
-        None, description="`prompt` of each sign-in"
+        None, description="`prompt` of each sign-in; what a page asks for counts only without it"
     )
     max_age: Duration | None = Field(
         None,
@@ -90,7 +90,8 @@ class ProviderSettings(BaseModel):
     @classmethod
     def _issuer_is_safe(cls, value: str) -> str:
         parts = urlsplit(value)
-        safe = parts.scheme == "https" or is_loopback_name(parts.hostname or "")
+        inside = parts.scheme == "http" and is_loopback_name(parts.hostname or "")
+        safe = (parts.scheme == "https" or inside) and "@" not in parts.netloc
         if not parts.hostname or not safe or parts.query or parts.fragment:
             raise ValueError("must be an https URL without query (OIDC Discovery 1.0)")
         return value

@@ -28,7 +28,7 @@ def examine_passthrough(settings: Settings, clock: Clock, entropy: Entropy) -> I
         except BffError as error:
             yield fault(f"{where}: {error.code} ({error.detail})", "mend the provider first")
             continue
-        yield _answer(where, url, settings.passthrough_redirect_uri)
+        yield _answer(where, url, settings.passthrough_redirect_uri_of(name))
         yield _frame(where, url, settings.public_url)
 
 
@@ -51,7 +51,7 @@ def _request(
     client = genesys_at(name, provider, clock=clock, entropy=entropy)
     demands = Demands(prompt="none", max_age=provider.max_age, acr_values=provider.acr_values)
     request = client.provider.authorization_request(
-        redirect_uri=settings.passthrough_redirect_uri, demands=demands
+        redirect_uri=settings.passthrough_redirect_uri_of(name), demands=demands
     )
     return request.url
 

@@ -1,5 +1,6 @@
 """What the services ask of the world outside; adapters keep these promises."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -151,6 +152,8 @@ class Foundation:
     sealer: Sealer
     clock: Clock
     entropy: Entropy
+    unreadable: Counter[str] = field(default_factory=Counter, repr=False)
+    """How often a record could not be read, by its kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

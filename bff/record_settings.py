@@ -3,12 +3,16 @@
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from bff.setting_checks import Duration, checked_secret
+from bff.setting_checks import (
+    Duration,
+    checked_database,
+    checked_file_or_https,
+    checked_secret,
+)
 
 OUR_FIELDS = frozenset({"email", "name"})
 
@@ -71,9 +75,10 @@ class RecordSettings(BaseModel):
     @field_validator("records_url")
     @classmethod
     def _database_is_known(cls, value: str | None) -> str | None:
-        if value is not None and urlsplit(value).scheme not in {"sqlite", "postgresql"}:
-            raise ValueError("starts with none of sqlite:, postgresql:")
-        return value
+        if value is None:
+            return None
+        schemes = ("sqlite", "postgresql")
+        return checked_database(value, schemes, "starts with none of sqlite:, postgresql:")
 
     @field_validator("profile_fields", mode="before")
     @classmethod
@@ -97,6 +102,4 @@ class RecordSettings(BaseModel):
     @field_validator("audit_heads")
     @classmethod
     def _heads_are_safe(cls, value: str | None) -> str | None:
-        if value is not None and value.startswith("http:"):
-            raise ValueError("is not https: whoever is in between could give other heads")
-        return value
+        return None if value is None else checked_file_or_https(value)

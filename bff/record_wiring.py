@@ -1,6 +1,5 @@
 """The guest records put together: their adapters are known here and in `wiring` only."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from bff.adapters.head_copies import copies_file, head_copies
@@ -11,13 +10,13 @@ from bff.background.runner import BackgroundRunner
 from bff.guest_record_wiring import beside, guest_records
 from bff.ports import Foundation
 from bff.records import audit_writing, guest_memory
-from bff.records.audit_events import SYSTEM, Action, Actor, AuditEvent, Detail, Outcome
 from bff.records.audit_heads import HeadKeys, HeadSigner
-from bff.records.audit_reading import EVENT_ID_BYTES
+from bff.records.audit_notes import AuditNotes
 from bff.records.audit_writing import OutboxTrail, SourceSealing, TrailDesk
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.record_house import Records, TrailRounds
+from bff.records.refusals import RefusalSampler
 from bff.setting_checks import decoded_key
 from bff.settings import Settings
 
@@ -43,19 +42,23 @@ def build_records(
     outbox = Outbox(foundation)
     trail = OutboxTrail(outbox, keys, clock=foundation.clock)
     signer = _signer(settings, foundation, keeper, head_keys, trail)
+    refusals = RefusalSampler(
+        trail, store=foundation.store, clock=foundation.clock, entropy=foundation.entropy
+    )
     rounds = TrailRounds(trail, signer, store=foundation.store, clock=foundation.clock)
     guests = guest_records(
         settings,
         foundation,
         database=database,
         audit=keeper,
-        trail=trail,
+        trail=refusals,
         outbox=outbox,
         purposes=keys,
     )
     rounds.also(guests.rounds.once)
     sources = SourceSealing(guests.keys, entropy=foundation.entropy)
     trail.sources = sources
+    rounds.also(refusals.once)
     desks: dict[str, Desk] = {
         audit_writing.DESK: TrailDesk(keeper, written=signer.written, sources=sources).deliver,
         guest_memory.DESK: guests.memory.deliver,
@@ -78,6 +81,7 @@ def build_records(
         outbox=outbox,
         writer=writer,
         trail=trail,
+        refusals=refusals,
         keeper=keeper,
         head_keys=head_keys,
         signer=signer,
@@ -98,19 +102,6 @@ def _signer(
     keys: HeadKeys,
     trail: OutboxTrail,
 ) -> HeadSigner:
-    def note(
-        action: Action, outcome: Outcome, details: Mapping[str, Detail], *, actor: Actor = SYSTEM
-    ) -> None:
-        event = AuditEvent(
-            event_id=foundation.entropy.token(EVENT_ID_BYTES),
-            at=foundation.clock.now(),
-            action=action,
-            outcome=outcome,
-            actor=actor,
-            details=details,
-        )
-        trail.note(event)
-
     return HeadSigner(
         keeper,
         keys,
@@ -118,7 +109,7 @@ def _signer(
         age=settings.audit_head_age,
         copies=head_copies(settings.audit_heads),
         store=foundation.store,
-        note=note,
+        note=AuditNotes(trail, clock=foundation.clock, entropy=foundation.entropy),
     )
 
 

@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BeforeValidator, SecretStr
 
@@ -15,6 +17,8 @@ MIN_SECRET_CHARS: Final = 16
 NEW_KEY_HINT: Final = "make one with `messenger-bff keys new`"
 
 _MIN_DISTINCT_BYTES: Final = 12
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]+)?")
 
 
 def decoded_key(text: SecretStr) -> bytes:
@@ -62,16 +66,93 @@ def checked_socket_origin(url: str) -> str:
     return _bare(url, open_scheme="ws", example="wss://webmessaging.mypurecloud.com")
 
 
+def checked_database(url: str, schemes: tuple[str, ...], otherwise: str) -> str:
+    """Return where a store or database is, its scheme in small letters: `sqlite:///FILE` or a host.
+
+    Raises ValueError, with `otherwise` if the scheme is none of `schemes`.
+    """
+    scheme, rest = _scheme_and_rest(url.strip())
+    if scheme not in schemes:
+        raise ValueError(otherwise)
+    spelled = f"{scheme}:{rest}"
+    if scheme == "sqlite":
+        _check_sqlite_file(spelled)
+    elif not rest.startswith("//") or _is_spaced(rest) or not _has_good_port(spelled):
+        # Not repeated: it may hold a password.
+        raise ValueError(f"is not of the form {scheme}://HOST:PORT/NAME")
+    return spelled
+
+
+def _check_sqlite_file(url: str) -> None:
+    path = url.removeprefix("sqlite:///")
+    if path == url or path in {"", ":memory:"} or path.endswith("/") or Path(path).is_dir():
+        raise ValueError(f"{url!r} names no file: sqlite:///FILE, or sqlite:////FOLDER/FILE")
+
+
+def checked_file_or_https(place: str) -> str:
+    """Return a path, or an https address with its scheme in small letters."""
+    spelled = place.strip()
+    scheme, rest = _scheme_and_rest(spelled)
+    if not scheme:
+        if "://" in spelled or spelled.endswith("/") or Path(spelled).is_dir():
+            raise ValueError("is neither a file nor an https address")
+        return spelled
+    if scheme == "file":
+        raise ValueError("is an URL: give the path of the file itself")
+    if scheme != "https":
+        raise ValueError("is not https: whoever is in between could give other heads")
+    address = f"{scheme}:{rest}"
+    if not rest.startswith("//") or _is_spaced(rest) or not _has_host(address):
+        raise ValueError("is not an address such as https://copies.example/heads")
+    return address
+
+
+def _scheme_and_rest(url: str) -> tuple[str, str]:
+    """Return the scheme in small letters (RFC 3986 section 3.1), empty if there is none."""
+    found = _SCHEME.match(url)
+    return (found[1].lower(), url[found.end() :]) if found else ("", url)
+
+
+def _is_spaced(text: str) -> bool:
+    # `urlsplit` takes some of these out without a word, and whoever dials may not.
+    return any(letter.isspace() or not letter.isprintable() or letter == "\\" for letter in text)
+
+
+def _has_host(url: str) -> bool:
+    return _has_good_port(url) and bool(urlsplit(url).hostname)
+
+
+def _has_good_port(url: str) -> bool:
+    """Say whether the port is one; lists of hosts, which only their clients read, are let be."""
+    try:
+        return "," in urlsplit(url).netloc or urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def _bare(url: str, *, open_scheme: str, example: str) -> str:
-    parts = urlsplit(url.strip())
+    url = url.strip()
+    parts = _split(url)
     safe_scheme = open_scheme + "s"
-    if parts.scheme not in {open_scheme, safe_scheme} or not parts.hostname or parts.username:
+    if parts is None or parts.scheme not in {open_scheme, safe_scheme}:
         raise ValueError(f"{url!r} is not an origin such as {example}")
+    if not _HOST.fullmatch(parts.netloc.lower()):
+        raise ValueError(f"{_unsigned(url)!r} is not an origin such as {example}")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{url!r} has a path: an origin ends after the host and port")
-    if parts.scheme == open_scheme and not is_loopback_name(parts.hostname):
+    if parts.scheme == open_scheme and not is_loopback_name(parts.hostname or ""):
         raise ValueError(f"{url!r} is not {safe_scheme}: what is secret would travel in the open")
     return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _split(url: str) -> SplitResult | None:
+    return urlsplit(url) if not _is_spaced(url) and _has_host(url) else None
+
+
+def _unsigned(url: str) -> str:
+    """Return an URL without what somebody may have put before the host."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://…@{rest.rpartition('@')[2]}" if "@" in rest else url
 
 
 def _seconds(value: object) -> object:

@@ -2,8 +2,10 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from pydantic_settings import BaseSettings, EnvSettingsSource, TomlConfigSettingsSource
 
@@ -11,6 +13,14 @@ from bff.errors import SettingsError
 
 PREFIX: Final = "BFF_"
 FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """A file that settings were read from, and whether secrets were in it."""
+
+    path: Path
+    secret: bool
 
 
 class _GivenEnvironment(EnvSettingsSource):
@@ -40,6 +50,29 @@ def from_file(cls: type[BaseSettings], path: Path) -> tuple[dict[str, Any], str 
         return TomlConfigSettingsSource(cls, path)(), None
     except ValueError as error:
         return {}, f"{path}: {error}"
+
+
+def holds_secrets(values: Mapping[str, Any]) -> bool:
+    """Say whether what a file sets is for nobody else's eyes."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            if holds_secrets(value):
+                return True
+        elif isinstance(value, str) and value and (_is_secret(name) or has_password(value)):
+            return True
+    return False
+
+
+def _is_secret(name: str) -> bool:
+    return name.lower().endswith(("secret", "_salt", "_token", "master_key", "_key_previous"))
+
+
+def has_password(value: str) -> bool:
+    """Say whether a text is an URL with a password."""
+    try:
+        return bool(urlsplit(value).password)
+    except ValueError:
+        return False
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     BaseModel,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -32,6 +33,7 @@ from bff.setting_checks import (
     NEW_KEY_HINT,
     Duration,
     check_for_broker,
+    checked_database,
     checked_origin,
     checked_secret,
     decoded_key,
@@ -39,8 +41,10 @@ from bff.setting_checks import (
 from bff.setting_sources import (
     FILE_VARIABLE,
     PREFIX,
+    SettingsFile,
     from_environment,
     from_file,
+    holds_secrets,
     merge,
     unknown_variables,
 )
@@ -161,9 +165,8 @@ class ServiceSettings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _store_is_known(cls, value: str) -> str:
-        if urlsplit(value).scheme not in {"sqlite", "redis", "rediss", "redis+sentinel"}:
-            raise ValueError("starts with none of sqlite:, redis:, rediss:")
-        return value
+        schemes = ("sqlite", "redis", "rediss", "redis+sentinel")
+        return checked_database(value, schemes, "starts with none of sqlite:, redis:, rediss:")
 
     @field_validator("workers")
     @classmethod
@@ -218,8 +221,10 @@ class ServiceSettings(BaseSettings):
     def _redirect_is_safe(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None:
             check_for_broker(value, codes=info.data.get("codes"), what="redirect URI of our codes")
+            checked_origin("/".join(value.split("/", 3)[:3]))
             parts = urlsplit(value)
-            checked_origin(f"{parts.scheme}://{parts.netloc}")
+            if parts.fragment or not parts.path.startswith("/"):
+                raise ValueError("is no redirect URI: it has a path, and no fragment (RFC 6749)")
         return value
 
     @field_validator("session_idle")
@@ -280,7 +285,17 @@ class ServiceSettings(BaseSettings):
 
 
 class Settings(InspectorSettings, RecordSettings, GuestSettings, ServiceSettings):
-    """All settings. Secrets have no default."""
+    """All settings. Secrets have no default.
+
+    `source` is the file that some of them came from, and whether secrets are among these.
+    """
+
+    _source: SettingsFile | None = PrivateAttr(None)
+
+    @property
+    def source(self) -> SettingsFile | None:
+        """Return the file that was read, if one was."""
+        return self._source
 
     @classmethod
     def settings_customise_sources(
@@ -313,9 +328,11 @@ class Settings(InspectorSettings, RecordSettings, GuestSettings, ServiceSettings
         faults = unknown_variables(env, cls.model_fields)
         chosen = file or (Path(env[FILE_VARIABLE]) if env.get(FILE_VARIABLE) else None)
         values: dict[str, Any] = {}
+        source: SettingsFile | None = None
         if chosen is not None:
             values, problem = from_file(cls, chosen)
             faults += [problem] if problem else []
+            source = SettingsFile(path=chosen, secret=holds_secrets(values))
         merge(values, from_environment(cls, env))
         try:
             settings = cls(**values)
@@ -323,6 +340,7 @@ class Settings(InspectorSettings, RecordSettings, GuestSettings, ServiceSettings
             faults += [_sentence(fault) for fault in error.errors(include_url=False)]
         else:
             if not faults:
+                settings._source = source
                 return settings
         raise SettingsError("\n".join(faults))
 

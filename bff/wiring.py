@@ -4,8 +4,10 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
+from bff.adapters.file_rights import open_to_others
 from bff.adapters.openid_client import OpenIdClient, ProviderRegistration
 from bff.adapters.operator_name import operator_name
 from bff.adapters.redis_store import RedisStore
@@ -17,7 +19,7 @@ from bff.broker.signing_keys import SigningKeys
 from bff.crypto.keyring import KeyRing
 from bff.errors import BrokenSealError, SettingsError, SignInRequiredError, StoreDownError
 from bff.flow_ports import NO_WATCH, FlowWatch
-from bff.guest_record_wiring import guest_key_ring
+from bff.guest_record_wiring import guest_key_ring, guest_keys_file
 from bff.guest_wiring import guest_house, held_tokens, id_ring, session_ids
 from bff.guests.guest_archive import GuestArchive, NoArchive
 from bff.guests.held_tokens import HeldTokens
@@ -26,7 +28,7 @@ from bff.inspector.flow_recorder import FlowLedger
 from bff.inspector_wiring import build_inspector
 from bff.passthrough_wiring import build_passthrough
 from bff.ports import NO_LEDGER, Clock, Demands, Entropy, Foundation, SignInLedger, Store
-from bff.record_wiring import build_records
+from bff.record_wiring import build_records, records_url
 from bff.records.archive import Archive
 from bff.records.key_watch import KeyWatch
 from bff.records.outbox import KEEP as LETTERS_KEPT
@@ -126,6 +128,23 @@ def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entrop
     )
 
 
+def open_files(settings: Settings) -> list[tuple[Path, str]]:
+    """Return each file of secrets that others may read or change, and in words what they may.
+
+    SQLite keeps what it has just written in files beside its own.
+    """
+    files = [settings.source.path] if settings.source and settings.source.secret else []
+    places = []
+    if settings.embedded:
+        places = [settings.store_path, *filter(None, [guest_keys_file(settings)])]
+    records = records_url(settings) or ""
+    if records.startswith("sqlite:"):
+        places.append(Path(records.removeprefix("sqlite:///")))
+    files += [place.with_name(place.name + end) for place in places for end in ("", "-wal")]
+    found = [(path, open_to_others(path)) for path in files]
+    return [(path, words) for path, words in found if words is not None]
+
+
 def build(
     settings: Settings, *, clock: Clock | None = None, entropy: Entropy | None = None
 ) -> Services:
@@ -134,6 +153,8 @@ def build(
     Raises SettingsError if the store was sealed under another master key: its sessions would
     look as if they had ended. A store that is away is no reason not to start.
     """
+    for path, words in open_files(settings):
+        log.warning("%s %s: chmod 600 %s", path, words, path)
     clock = clock or SystemClock()
     entropy = entropy or SystemEntropy()
     store = open_store(settings, clock=clock, entropy=entropy)
@@ -250,6 +271,7 @@ def build(
         records=records,
         inspector=inspector,
         background=background,
+        unreadable=foundation.unreadable,
         close=close,
     )
 
@@ -259,7 +281,7 @@ def _archive(records: Records | None, foundation: Foundation) -> GuestArchive:
         return NoArchive()
     return Archive(
         memory=records.guests.memory,
-        trail=records.trail,
+        trail=records.refusals,
         clock=foundation.clock,
         entropy=foundation.entropy,
     )
@@ -330,7 +352,7 @@ def _ledger(records: Records | None, foundation: Foundation) -> SignInLedger:
     if records is None:
         return NO_LEDGER
     return TrailLedger(
-        trail=records.trail,
+        trail=records.refusals,
         clock=foundation.clock,
         entropy=foundation.entropy,
         source=asking_address,

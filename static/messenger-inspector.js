@@ -44,11 +44,100 @@ const lifeOf = (jwt) =>
     return { exp, iat };
   }) || {};
 
-/** What an error says, without what it might give away: the BFF looks once more. */
-const wordsOf = (/** @type {any} */ error) =>
-  String(error?.message ?? (typeof error === 'string' ? error : ''))
-    .replace(/\S+@\S+|[\w.~+/=%-]{20,}/g, '…')
-    .slice(0, 120);
+// What a text may say: the same rules as in bff/inspector/redaction.py, which looks once more.
+
+const HIDDEN = '…';
+const MOST_TEXT = 120;
+const isSecretWord =
+  /^(codes?|state|totp|pin|puk|tan|sid|nonce|key|auth|sig|sub|hint|ticket|jti|pwd|pass|mail|phone|tel|mobile|user|username|login|cookie|bearer|cvv|cvc|iban|ssn|device|challenge|signature|csrf|xsrf|saml)$/;
+const hasSecretPart =
+  /token|secret|passw|passphrase|passcode|apikey|privatekey|credential|session|verifier|otp|jwt|email|assertion|authoriz|onetime|givenname|familyname|firstname|lastname|fullname|birth|kennwort|contrase|senha|motdepasse|código|codigo|codice|wachtwoord/;
+const whateverItSays = /secret|pass|pwd|otp|pin|puk|tan|name|birth|kennwort|contrase|senha|wachtwoord/i;
+const aboutCodes = /code|código|codigo|codice|otp|\bpin\b|\btan\b|one.?time|verif|2fa|mfa|\bsms\b/i;
+const knownWords =
+  /^(access|account|answer|attempt|attributes|authenticated|at|connections|consent|credentials|denied|ended|error|expired|failed|genesys|in|incomplete|interaction|internal|invalid|large|leaves|led|limited|logged|login|logout|many|messenger|mismatch|missing|mode|needed|never|nowhere|offline|online|outcome|out|permission|person|provider|rate|ready|reauthenticate|recording|redirect|refresh|refused|request|required|scope|selection|server|service|session|sign|signed|signing|state|store|supported|tabs|temporarily|together|token|too|unavailable|unknown|unsupported|untold|uri|without|wrong|client|grant|response|type|unauthorized)([_-]|$)/;
+const knownEvent =
+  /^(Auth|AuthProvider|MessagingService|Messenger|GenesysJS|Launcher|Conversations|Database|Journey|Identifiers|Toaster|MobileMessenger|BusPlugin|CobrowseService|Offersend|EngageContentOffer)(\.[A-Za-z]{1,32}){1,2}$/;
+const allowedDigits = /^((rfc|status|closed?) \d{4}|\d{4,7} ?(ms|bytes|kb))$/i;
+const DIGITS =
+  /(?:\b(?:rfc|status|closed?) \d{4}\b|\b\d{4,7} ?(?:ms|bytes|kb)\b)|(?:\b[a-z]{1,3}-)?(?:\d{4,19}|\d(?:[ -]\d){3,9}|\d{2,4}[ -]\d{2,4}(?:[ -]\d{2,4})?)(?!\w)/gi;
+const LOOKS = [
+  DIGITS,
+  /\+?\d[\d\s().-]{7,}\d/g,
+  /(?=[a-z_~+/=-]*\d)(?=[\d_~+/=-]*[a-z])[\w~+/=-]{10,}/gi,
+  /[\w.~+/=%-]{20,}/g,
+];
+const LOOKS_OF_CODES = [/\b(?=[a-z_-]*\d)(?=[\d_-]*[a-z])[a-z\d_-]{4,12}(?!\w)/gi, /\b[A-Z]{4,12}(?!\w)/g];
+
+/** Take off every layer of percent signs and entities. @param {string} text @returns {string} */
+function decoded(text) {
+  const plain = text
+    .replace(/(?:%|\\u00|\\x|&#x)([2-7][0-9a-f]);?/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)))
+    .replace(/&#(3[2-9]|[4-9]\d|1[01]\d|12[0-6]);/g, (_, number) => String.fromCharCode(number))
+    .replace(/[\u00ad\u200b-\u200f\u2060\ufeff]/g, '')
+    .split(HIDDEN)
+    .map((part) => part.normalize('NFKC'))
+    .join(HIDDEN);
+  return plain === text ? plain : decoded(plain);
+}
+
+const isKnown = (/** @type {string} */ text) =>
+  knownEvent.test(text) || text.split(/[_-]/).every((word) => knownWords.test(word + '_'));
+
+const unlessKnown = (/** @type {string} */ text) => (allowedDigits.test(text) || isKnown(text) ? text : HIDDEN);
+
+function isSecret(/** @type {string} */ name) {
+  const words = (name.match(/[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[^\x00-\x7f]+/g) ?? []).map((word) => word.toLowerCase());
+  return words.some((word) => isSecretWord.test(word)) || hasSecretPart.test(words.join(''));
+}
+
+/** How much of `rest` is the value of `name`. @param {string} name @param {string} rest */
+function valueOf(name, rest) {
+  if (/^[[{]/.test(rest)) return rest;
+  const quoted = /^\\*(["'])(?:\\[^]|(?!\1)[^])*\1?/.exec(rest);
+  // A pass phrase has blanks in it.
+  const whole = whateverItSays.test(name) ? /^[^&;,\n]*/ : /^(?:(?:bearer|basic|digest)\s+)?[^\s&;,"'<>)\]}]*/i;
+  return (quoted ?? /** @type {RegExpExecArray} */ (whole.exec(rest)))[0];
+}
+
+function mayStay(/** @type {string} */ name, /** @type {string} */ value, /** @type {boolean} */ spoken) {
+  if (whateverItSays.test(name)) return false;
+  const word = value.replace(/^[\\"'.]+|[\\"'.]+$/g, '');
+  return isKnown(word) || (spoken && /^[a-z]+$/.test(word));
+}
+
+/** Hide the value behind each name of a secret. @param {string} text */
+function withoutNamed(text) {
+  const named = /([\p{L}][\p{L}\d_.-]*)["'\\\])]*(?:\s*(?:=>|[=:])\s*|(\s+(?:is|was|ist|lautet)\s+))/gu;
+  let kept = '';
+  let place = 0;
+  for (let found = named.exec(text); found; found = named.exec(text)) {
+    kept += text.slice(place, named.lastIndex);
+    place = named.lastIndex;
+    if (!isSecret(found[1])) continue;
+    const value = valueOf(found[1], text.slice(place));
+    kept += mayStay(found[1], value, found[2] !== undefined) ? value : HIDDEN;
+    named.lastIndex = place += value.length;
+  }
+  return kept + text.slice(place);
+}
+
+/** @param {string} text */
+function withoutSecrets(text) {
+  let plain = text.slice(0, MOST_TEXT * 4);
+  // What is cut in two is known by neither half.
+  if (plain !== text) plain = plain.replace(/\S*$/, HIDDEN);
+  plain = decoded(plain)
+    .replace(/\S+(?:@|\s?[[(]at[\])]\s?)\S+/gi, HIDDEN)
+    .replace(/\S*:\/\/\S*|[?#]\S*=\S*/g, HIDDEN)
+    .replace(/\b(bearer|basic|digest)\s+[^\s,;"']+/gi, '$1 ' + HIDDEN);
+  plain = withoutNamed(plain);
+  for (const look of aboutCodes.test(plain) ? [...LOOKS, ...LOOKS_OF_CODES] : LOOKS) plain = plain.replace(look, unlessKnown);
+  return plain.slice(0, MOST_TEXT);
+}
+
+/** What an error says; `note` takes the secrets out. */
+const wordsOf = (/** @type {any} */ error) => String(error?.message ?? (typeof error === 'string' ? error : ''));
 
 const AUTH_DATA = ['authCode', 'idToken', 'redirectUri', 'codeVerifier', 'nonce', 'maxAge', 'iss'];
 const shapeOf = (/** @type {any} */ data) => AUTH_DATA.filter((name) => data?.[name] != null).join(',') || 'nothing';
@@ -154,6 +243,7 @@ function createPost(root, base) {
   function note(step, facts = {}, secrets = {}) {
     if (closed) return;
     /** @type {Seen} */ const one = { t: root.Date.now(), step, facts, waiting: 0 };
+    for (const name of Object.keys(facts)) if (typeof facts[name] === 'string') facts[name] = withoutSecrets(facts[name]);
     facts.n = number += 1;
     for (const [name, secret] of Object.entries(secrets)) {
       if (typeof secret !== 'string' || !secret) continue;

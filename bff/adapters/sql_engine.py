@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
 from alembic.util import CommandError
@@ -238,7 +239,10 @@ def _driven(url: str) -> URL:
 
 
 def _name_of(url: URL) -> str:
-    place = (url.get_backend_name(), url.host, url.port, url.database)
+    name = url.database
+    if name and url.get_backend_name() == "sqlite" and not name.startswith((":", "file:")):
+        name = str(Path(name).absolute())
+    place = (url.get_backend_name(), url.host, url.port, name)
     return sha256("|".join(map(str, place)).encode()).hexdigest()[:16]
 
 
@@ -269,6 +273,8 @@ def _engine(url: URL, place: RecordsPlace) -> Engine:
         pool_recycle=LONGEST_CONNECTION_S,
         connect_args={
             "connect_timeout": max(2, round(seconds)),
+            # Else a server of another encoding answers in bytes, to the question of its version.
+            "client_encoding": "utf8",
             "options": f"-c statement_timeout={limit} -c lock_timeout={limit} -c timezone=UTC",
             "prepare_threshold": PREPARED_FROM if place.prepared_statements else None,
         },

@@ -15,6 +15,7 @@ _SQLITE: Final = {
     "SQLITE_PERM": "this account has no right to the file",
     "SQLITE_AUTH": "this account has no right to the file",
     "SQLITE_FULL": "the disk is full",
+    "SQLITE_ERROR": "a statement failed: something is missing there, or is there already",
 }
 _STATES: Final = {
     "28P01": "the password was refused",

@@ -113,12 +113,10 @@ def unlimited(connection: Connection, role: str) -> list[str]:
     ).first()
     if found is None:
         return []
-    owners = _owners(connection)
-    why = ["owns the tables"] if role in owners else []
+    own, joined = _owned(connection, role)
     if found.rolsuper:
-        return [*why, "is a superuser"]
-    why += [f"is a member of {one}, who {what}" for one, what in _joined(connection, role).items()]
-    why += _powers(connection, role)
+        return [*own, "is a superuser"]
+    why = [*own, *joined, *_powers(connection, role)]
     if found.rolbypassrls:
         why.append("has BYPASSRLS")
     if found.rolcreaterole and _version(connection) < _BOUNDED_CREATEROLE:
@@ -126,26 +124,19 @@ def unlimited(connection: Connection, role: str) -> list[str]:
     return why + _changes(connection, role)
 
 
-def _owners(connection: Connection) -> list[str]:
-    return list(
-        connection.exec_driver_sql(
-            "SELECT DISTINCT pg_get_userbyid(relowner)::text FROM pg_class "
-            "WHERE oid IN (to_regclass('audit_events'), to_regclass('audit_heads'))"
-        ).scalars()
-    )
-
-
-def _joined(connection: Connection, role: str) -> dict[str, str]:
-    """Return the roles that a role can become, of those that own the tables or their schema."""
+def _owned(connection: Connection, role: str) -> tuple[list[str], list[str]]:
+    """Say what of the tables and their schema a role owns, and what those that it can become."""
     query = (
-        "SELECT pg_get_userbyid(owner)::text AS name, min(what) AS what FROM ("
-        "SELECT relowner AS owner, 'owns the tables' AS what FROM pg_class "
+        "SELECT pg_get_userbyid(owner)::text AS name, what FROM ("
+        "SELECT DISTINCT relowner AS owner, 'owns the tables' AS what FROM pg_class "
         "WHERE oid IN (to_regclass('audit_events'), to_regclass('audit_heads')) UNION ALL "
         "SELECT n.nspowner, 'owns their schema' FROM pg_class c JOIN pg_namespace n "
         "ON n.oid = c.relnamespace WHERE c.oid = to_regclass('audit_events')) AS owners "
-        "WHERE pg_has_role(%s, owner, 'MEMBER') AND pg_get_userbyid(owner) <> %s GROUP BY owner"
+        "WHERE pg_has_role(%s, owner, 'MEMBER') ORDER BY what"
     )
-    return {row.name: row.what for row in connection.exec_driver_sql(query, (role, role))}
+    rows = connection.exec_driver_sql(query, (role,)).all()
+    own = [row.what for row in rows if row.name == role]
+    return own, [f"is a member of {row.name}, who {row.what}" for row in rows if row.name != role]
 
 
 def _version(connection: Connection) -> int:

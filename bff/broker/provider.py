@@ -60,7 +60,7 @@ class Broker:
         self.issuer = issuer
         self.client = client
         self._grants = Drawer("broker-grant", GrantRecord, foundation)
-        self._sids = Drawer("broker-sid", SidMark, foundation)
+        self._sids = Drawer("broker-sid", SidMark, foundation, spare=True)
         self._press = IdTokenPress(signing_keys, foundation.clock, issuer=issuer)
         self._witness = witness
         self._clock = foundation.clock

@@ -1,6 +1,7 @@
 """Everybody who is connected to this gateway, and what they share."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,6 +14,8 @@ from bff.guests.guest_house import GuestHouse
 from bff.guests.guest_tasks import Answer, EndGuest, FetchHistory, FetchJwt, OpenGuest, Task
 from bff.guests.relay_hands import Visitor
 from bff.signin.session_news import NewsDesk
+
+log = logging.getLogger(__name__)
 
 THREADS: Final = 16
 GLANCE_S: Final = 1.0
@@ -101,7 +104,11 @@ class Crowd:
         before, self._clocks_apart = self._clocks_apart, self._apart()
         if abs(self._clocks_apart - before) > TURNED_S:
             for carrier in list(self._carriers):
-                carrier.wake()
+                try:
+                    carrier.wake()
+                except Exception:
+                    # One page's fault keeps nobody else asleep.
+                    log.exception("guest socket: waking")
 
     def _apart(self) -> float:
         return self.house.plan.clock.now().timestamp() - self.loop.time()

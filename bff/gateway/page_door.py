@@ -22,6 +22,7 @@ STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.OriginRefusedError: 403,
     errors.TooManyConnectionsError: 503,
     errors.StoreDownError: 503,
+    errors.UnreadableRecordError: 503,
     errors.NotReadyError: 503,
 }
 """The same as at the doors of the service, whose table needs Flask."""

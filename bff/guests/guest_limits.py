@@ -5,7 +5,6 @@ window lets nine through in a moment around its end, and Genesys would refuse wh
 """
 
 import hashlib
-import ipaddress
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from limits.strategies import MovingWindowRateLimiter
 from bff.errors import RateLimitedError, SettingsError
 from bff.guests.limit_storage import StoreWindows
 from bff.ports import Clock, Store
+from bff.signin.households import household
 
-NETWORK_OF_ONE_HOUSEHOLD: Final = 64
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
 
@@ -69,7 +68,7 @@ class GuestLimits:
         # The device first: what one browser was refused is not counted against its whole office.
         if device is not None:
             self._admit(self._sessions, f"{what} of a device", device)
-        self._admit(self._sessions, f"{what} of an address", _household(address))
+        self._admit(self._sessions, f"{what} of an address", household(address))
 
     def admit_message(self, session: str) -> None:
         """Admit one more message of this session."""
@@ -100,19 +99,6 @@ def _items(spelled: str) -> list[RateLimitItem]:
         return sorted(parse_many(spelled), key=lambda item: item.get_expiry())
     except ValueError as error:
         raise SettingsError(f"{spelled!r} is not a limit such as 5/second;60/minute") from error
-
-
-def _household(address: str) -> str:
-    """Return who is behind an address: a household has 2^64 of them in IPv6 (RFC 6177)."""
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(known, ipaddress.IPv4Address):
-        return str(known)
-    if known.ipv4_mapped:
-        return str(known.ipv4_mapped)
-    return str(ipaddress.ip_network((int(known), NETWORK_OF_ONE_HOUSEHOLD), strict=False))
 
 
 def _hashed(text: str) -> str:

@@ -13,6 +13,7 @@ from bff.errors import (
     GenesysSilentError,
     SignInRequiredError,
     StoreDownError,
+    UnreadableRecordError,
 )
 from bff.guests.back_off import BackOff, Patience
 from bff.guests.guest_token_answers import NO_ANSWER, is_token, judged, jwt_in
@@ -62,7 +63,7 @@ class HeldTokens:
         policy: HeldPolicy | None = None,
     ) -> None:
         self._store = foundation.store
-        self._drawer = Drawer("held-tokens", HeldPair, foundation)
+        self._drawer = Drawer("held-tokens", HeldPair, foundation, spare=True)
         self._policy = policy or HeldPolicy()
         self._line = HeldLine(foundation, keep=self._policy.keep)
         self._clock = foundation.clock
@@ -116,7 +117,12 @@ class HeldTokens:
         first = held.record
         if first.jwt:
             self._line.add(session_key, first)
-        last = self._drawer.take(session_key) or first
+        try:
+            last = self._drawer.take(session_key) or first
+        except UnreadableRecordError:
+            # Written over meanwhile: what we have read is in line.
+            self._drawer.delete(session_key)
+            last = first
         if last.jwt and last != first:
             self._line.add(session_key, last)
         return bool(first.jwt or last.jwt)
@@ -273,7 +279,11 @@ class HeldTokens:
 
     def _tell(self, names: list[str]) -> int:
         for told, name in enumerate(names):
-            pair = self._line.read(name)
+            try:
+                pair = self._line.read(name)
+            except UnreadableRecordError:
+                # Perhaps a newer version can read it, or another round.
+                continue
             if pair is not None and not self._revoked(name, pair):
                 return told
             self._line.remove(name)

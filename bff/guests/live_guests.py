@@ -1,6 +1,9 @@
 """Which sessions a guest has open, so that all of them can be ended at once."""
 
+from contextlib import suppress
+
 from bff.crypto.sealed_drawer import Drawer
+from bff.errors import UnreadableRecordError
 from bff.guests.guest_binding import BINDINGS, GuestBinding, group_of_guest
 from bff.guests.guest_news import news_of_guest
 from bff.ports import Foundation
@@ -16,16 +19,21 @@ class LiveGuests:
         self._drawer = Drawer(BINDINGS, GuestBinding, foundation)
 
     def of(self, guest_id: str) -> list[GuestBinding]:
-        """Return what is known of the sessions that a guest has."""
-        found = map(self._drawer.get, self._store.members(group_of_guest(guest_id)))
-        return [held.record for held in found if held is not None]
+        """Return what is known of the sessions that a guest has, of those that can be read."""
+        found: list[GuestBinding] = []
+        for session_id in self._store.members(group_of_guest(guest_id)):
+            # One that cannot be read hides no other; `end_all` ends it as well.
+            with suppress(UnreadableRecordError):
+                held = self._drawer.get(session_id)
+                found += [] if held is None else [held.record]
+        return found
 
     def end_all(self, guest_id: str) -> frozenset[str]:
         """End every session and close its socket; return the persons whose they were."""
         group = group_of_guest(guest_id)
         persons = set()
         for session_id in self._store.members(group):
-            binding = self._drawer.take(session_id)
+            binding = self._taken(session_id)
             self._store.leave(group, session_id)
             if binding is not None and binding.person is not None:
                 persons.add(binding.person)
@@ -36,3 +44,11 @@ class LiveGuests:
     def tell(self, guest_id: str, reason: EndReason) -> None:
         """Tell every page of a guest, in every process, that its session has ended."""
         announce(self._store, SessionEnded(key=news_of_guest(guest_id), reason=reason))
+
+    def _taken(self, session_id: str) -> GuestBinding | None:
+        try:
+            return self._drawer.take(session_id)
+        except UnreadableRecordError:
+            # It ends all the same: nothing of this guest's may be continued.
+            self._drawer.delete(session_id)
+            return None

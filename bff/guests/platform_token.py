@@ -59,7 +59,7 @@ class PlatformTokens:
     ) -> None:
         self._store = foundation.store
         self._clock = foundation.clock
-        self._drawer = Drawer("genesys-token", TokenSlot, foundation)
+        self._drawer = Drawer("genesys-token", TokenSlot, foundation, spare=True)
         self._platform = platform
         self._back_off = back_off
         self._gate = threading.Lock()

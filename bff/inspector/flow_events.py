@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bff.flow_ports import Fact
+from bff.inspector.redaction import without_secrets
 
 MOST_IN_BATCH: Final = 100
-MOST_TEXT: Final = 120
 PRINT_CHARS: Final = 8
 
 
@@ -75,14 +75,7 @@ _FLAGS: Final = frozenset(
 _PRINTS: Final = frozenset({"code", "jwt", "address"})
 _PRINT: Final = re.compile(rf"[0-9a-f]{{{PRINT_CHARS}}}")
 _TAB: Final = re.compile(r"[0-9a-f]{4,12}")
-_ADDRESS: Final = re.compile(r"\S+@\S+")
-_SECRET: Final = re.compile(r"[\w.~+/=%-]{20,}")
-_NAME: Final = re.compile(
-    r"[A-Za-z]{1,24}(?:\.[A-Za-z]{1,32}){1,2}|[a-z]{1,24}(?:[_-][a-z]{1,24})+"
-)
-"""What is long and harmless: `MessagingService.started`, `messenger_logged_out`."""
 _LONGEST_NUMBER: Final = 10**13
-_HIDDEN: Final = "…"
 
 
 def told(unverified: Mapping[str, Any], *, skew_ms: int, tab: str) -> FlowEvent | None:
@@ -122,18 +115,9 @@ def checked_tab(unverified: object) -> str | None:
     return text if _TAB.fullmatch(text) else None
 
 
-def without_secrets(text: str) -> str:
-    """Return a short text in which nothing is as long as a token or looks like an address."""
-    return _SECRET.sub(_blacked, _ADDRESS.sub(_HIDDEN, text[: MOST_TEXT * 4]))[:MOST_TEXT]
-
-
 def salted(mark: str, *, salt: str) -> str:
     """Return the short print of a `code_mark` in one recording; of no use in another."""
     return hashlib.sha256((salt + mark).encode()).hexdigest()[:PRINT_CHARS]
-
-
-def _blacked(found: re.Match[str]) -> str:
-    return found.group() if _NAME.fullmatch(found.group()) else _HIDDEN
 
 
 def _let_in(name: str, raw: object) -> Fact:

@@ -7,8 +7,9 @@ from typing import Final
 
 from bff.errors import BffError
 from bff.flow_ports import Fact, FlowStep
-from bff.inspector.flow_events import FlowEvent, salted, without_secrets
+from bff.inspector.flow_events import FlowEvent, salted
 from bff.inspector.recordings import Recording, RecordingShelf
+from bff.inspector.redaction import without_secrets
 from bff.ports import Clock, SignInLedger
 
 log = logging.getLogger(__name__)

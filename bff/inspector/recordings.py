@@ -69,10 +69,10 @@ class RecordingShelf:
         self._store = foundation.store
         self._clock = foundation.clock
         self._entropy = foundation.entropy
-        self._heads = Drawer("inspector-head", Recording, foundation)
-        self._batches = Drawer("inspector-batch", Batch, foundation)
-        self._pointers = Drawer("inspector-pointer", Pointer, foundation)
-        self._invitations = Drawer("inspector-invitation", Invitation, foundation)
+        self._heads = Drawer("inspector-head", Recording, foundation, spare=True)
+        self._batches = Drawer("inspector-batch", Batch, foundation, spare=True)
+        self._pointers = Drawer("inspector-pointer", Pointer, foundation, spare=True)
+        self._invitations = Drawer("inspector-invitation", Invitation, foundation, spare=True)
 
     def start(self, *, salt: str, label: str = "") -> tuple[str, Recording]:
         """Begin a recording; return the secret for the browser's cookie, and the recording."""

@@ -30,7 +30,6 @@ class Action(StrEnum):
     ERASURE_REFUSED = "erasure_refused"
     GDPR_REQUESTED = "gdpr_requested"
     KEYS_ROTATED = "keys_rotated"
-    CHECKPOINT_KEY = "checkpoint_key"
     CHECKPOINT_BREAK = "checkpoint_break"
     RECORDS_PRUNED = "records_pruned"
     REPORT_READ = "report_read"

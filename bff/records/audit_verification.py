@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, TypeAlias
 
 from bff.crypto.trail_chain import BEGINNING, link, source_digest
+from bff.records.checkpoint_keys import HeadKeys
 from bff.records.checkpoint_reach import Reach, behind, of_another_log, reach_of
 from bff.records.checkpoint_validity import KeyHistory
 from bff.trail_ports import SignedHead, TrailKeeper, TrailRow
@@ -57,10 +58,21 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What the store remembers as signed last; `kept` if the table was seen to have it."""
+    """What the store remembers as signed last; `kept` if the table was seen to have it.
 
-    head: SignedHead
+    Without a head, it should remember one, and does not.
+    """
+
+    head: SignedHead | None
     kept: bool = False
+
+
+def remembered_by(keys: HeadKeys) -> Remembered | None:
+    """Return what the store says of the newest head; None if nothing was ever signed here."""
+    head, kept = keys.memory.state()
+    if head is not None:
+        return Remembered(head=head, kept=kept)
+    return Remembered(head=None) if keys.memory.is_lost() or keys.remembers() else None
 
 
 @dataclass(slots=True)
@@ -134,7 +146,8 @@ class Verification:
         )
 
     def _stored(self) -> tuple[SignedHead, ...]:
-        return () if self._remembered is None else (self._remembered.head,)
+        head = None if self._remembered is None else self._remembered.head
+        return () if head is None else (head,)
 
     def _believed(self, heads: Iterable[SignedHead], where: str, *, whole: bool = False) -> _Signed:
         """Return the hashes that a key of ours has signed, for each event that has some.
@@ -161,7 +174,12 @@ class Verification:
         return believed
 
     def _compare(self, heads: _Signed, stored: _Signed, copied: _Signed) -> None:
-        """Find heads that were taken out of the table, or did not come as far as the copies."""
+        """Find heads that were taken out of the table, or forgotten in the store."""
+        if self._remembered is not None and self._remembered.head is None:
+            self._of_heads.add(
+                max(heads, default=0),
+                "what was signed last is gone from the store, or cannot be read there",
+            )
         if self._copies is not None and heads and not copied:
             self._of_heads.add(max(heads), "the outside copy of the heads is empty or gone")
         elsewhere = dict.fromkeys(copied, "it is kept outside")

@@ -7,7 +7,7 @@ from typing import Final
 
 from bff.errors import BffError, RecordsDownError
 from bff.ports import Store
-from bff.records.audit_events import Action, Actor, Detail, Outcome
+from bff.records.audit_events import SYSTEM, Action, Actor, Detail, Outcome
 from bff.records.checkpoint_keys import HeadKeys, Introduction
 from bff.records.checkpoint_signatures import is_genuine
 from bff.trail_ports import HeadCopies, SignedHead, TrailKeeper, TrailRow, moment
@@ -23,6 +23,7 @@ SHOWN: Final = 16  # letters of a hash: enough to tell two apart
 ENDS_BEFORE: Final = "the trail ends before its newest signed head"
 REWRITTEN: Final = "the trail was rewritten: an event that was signed has another hash"
 UNREADABLE: Final = "what was signed last cannot be read from the store any more"
+FOREIGN: Final = "the trail has signed heads, and none is of a key of ours"
 GONE: Final = "what was signed last is gone from the store"
 
 Note = Callable[..., None]
@@ -99,7 +100,8 @@ class HeadSigner:
         if now is not None:
             # Also while nothing happens: its seal must be renewed while it opens.
             self._keys.tend()
-        newest, last = self._keeper.newest(), self.last_signed()
+        # In this order: what another process signs meanwhile must not look like a cut.
+        last, newest = self.last_signed(), self._keeper.newest()
         signed = False
         if last is not None and not self._continues(last, newest):
             self._copy(last)
@@ -124,8 +126,10 @@ class HeadSigner:
         last = memory.newest()
         if last is not None:
             return last
-        lost = UNREADABLE if memory.is_lost() else GONE if self._keys.remembers() else None
         last = next(self._genuine(), None)
+        lost = UNREADABLE if memory.is_lost() else GONE if self._keys.remembers() else None
+        if lost is None and last is None and self._keeper.newest_head() is not None:
+            lost = FOREIGN
         if lost is not None:
             self._told(lost, last, None)
             memory.forget()
@@ -151,20 +155,20 @@ class HeadSigner:
         self._copy(head)
         return head
 
-    def introduce(self) -> None:
-        """Write down each key of ours that this log does not tell of yet."""
-        self.last_signed()
+    def introduce(self, *, actor: Actor = SYSTEM) -> None:
+        """Write down the key that signs now, unless this log tells of it already."""
         known = self._keys.known()
         if known and known[-1].introduction is None:
             before = known[-2].public if len(known) > 1 else ""
             self._keys.adopt(next((one for one in self._genuine() if one.key_id == before), None))
-        for key in self._keys.known():
-            if key.introduction is None or key.introduction.log_id != self._keys.memory.log_id:
-                continue
-            mark = f"audit-key-told:{self._keys.memory.log_id}:{key.public}"
-            if self._store.get(mark) is None:
-                self._note(Action.CHECKPOINT_KEY, *_told_of(key.introduction))
-                self._store.put(mark, b"1", ttl=LIFE)
+            known = self._keys.known()
+        told = known[-1].introduction if known else None
+        if told is None or told.log_id != self._keys.memory.log_id:
+            return
+        mark = f"audit-key-told:{told.log_id}:{told.statement.key}"
+        if self._store.get(mark) is None:
+            self._note(Action.KEYS_ROTATED, *_told_of(told), actor=actor)
+            self._store.put(mark, b"1", ttl=LIFE)
 
     def introduce_in_turn(self) -> None:
         """Do the same in a round: one process of all, now and then."""
@@ -212,7 +216,7 @@ class HeadSigner:
         if last in there:
             self._keys.memory.confirm(last)
             return
-        if self._keys.memory.is_kept:
+        if self._keys.memory.state()[1]:
             log.error("audit: the head of event %d was removed; it is put back", last.seq)
         try:
             self._add(last)
@@ -264,7 +268,7 @@ def _told_of(introduction: Introduction) -> tuple[Outcome, dict[str, Detail]]:
     statement = introduction.statement
     outcome = Outcome.FAILED if statement.begun == "lost" else Outcome.DONE
     return outcome, {
-        "key": statement.key,
+        "head_key": statement.key,
         "begun": statement.begun,
         "replaces": statement.replaces,
         "last_seq": statement.last_seq,

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from bff.records.audit_details import escaped
 from bff.records.audit_events import Action
 from bff.records.checkpoint_signatures import KeyStatement, fits, in_time, states
 from bff.trail_ports import SignedHead, TrailRow
 
 LOST: Final = "lost"
+PROOF: Final = '"proof":'
+"""What an event has that is a key's own word; others tell of keys as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,9 @@ class KeyHistory:
 
     def see(self, row: TrailRow) -> None:
         """Hear an event of the log, in its order."""
-        if row.action != Action.CHECKPOINT_KEY.value:
+        if row.action == Action.CHECKPOINT_BREAK.value:
+            self.breaks.setdefault(f"event {row.seq}", (row.seq, _what_was_noted(row)))
+        if row.action != Action.KEYS_ROTATED.value or PROOF not in row.details:
             return
         told = _read(row)
         if told is None:
@@ -71,9 +76,11 @@ class KeyHistory:
                     self._follow(told)
                     grows = True
         said = [told.statement for told in self._told if told.seq in heard]
+        # Whom a lost key had replaced cannot be followed: that break is told instead.
+        broken = max((seq for seq, _ in self.breaks.values()), default=0)
         for told in self._told:
             # Said twice is said once.
-            if told.seq not in heard and told.statement not in said:
+            if told.seq > broken and told.seq not in heard and told.statement not in said:
                 self.faults.append(
                     (
                         told.seq,
@@ -147,12 +154,20 @@ def _what_a_break_means(statement: KeyStatement) -> str:
     )
 
 
+def _what_was_noted(row: TrailRow) -> str:
+    try:
+        why = str(json.loads(row.details)["why"])
+    except (KeyError, TypeError, ValueError):
+        why = "nothing that can be read"
+    return f"the service noted here: {escaped(why)}"
+
+
 def _read(row: TrailRow) -> Told | None:
     """Return what a key says of itself; None if it is not its own word."""
     try:
         details = json.loads(row.details)
         statement = KeyStatement(
-            key=details["key"],
+            key=details["head_key"],
             begun=details["begun"],
             replaces=details.get("replaces"),
             last_seq=details.get("last_seq"),

@@ -31,11 +31,6 @@ log = logging.getLogger(__name__)
 
 WINDOW: Final = timedelta(minutes=5)
 REMEMBERED: Final = 2 * WINDOW + timedelta(minutes=1)
-REFUSALS_TOLD: Final = 5
-"""Of one address in a minute. The rest is in the log of requests: a trail that only grows must
-not grow at a stranger's will."""
-ALL_REFUSALS_TOLD: Final = 50
-MINUTE: Final = timedelta(minutes=1)
 EVENT_ID_BYTES: Final = 16
 
 _MOMENT: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
@@ -92,15 +87,7 @@ class DeletionCalls:
                 raise
 
     def refused(self, source: str, why: str) -> None:
-        """Write a refusal down, unless so many came that they are a flood."""
-        try:
-            print_ = hashlib.sha256(source.encode()).hexdigest()[:32]
-            own = self._store.count(f"refused-deletions:{print_}", window=MINUTE)
-            every = self._store.count("refused-deletions", window=MINUTE)
-        except StoreDownError:
-            return
-        if own.value > REFUSALS_TOLD or every.value > ALL_REFUSALS_TOLD:
-            return
+        """Write a refusal down; `trail` leaves out what is a flood, and counts it."""
         self._trail.note(
             AuditEvent(
                 event_id=self._entropy.token(EVENT_ID_BYTES),

@@ -8,7 +8,7 @@ show it. It is told in the log, in a figure, and as an event of the audit log.
 import json
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from bff.errors import RecordsDownError
@@ -33,10 +33,14 @@ MARK_WENT_BACK: Final = "mark_went_back"
 
 @dataclass(slots=True, kw_only=True)
 class Cursor:
-    """How far a lane is delivered, and the version of the mark in the store (None: no mark)."""
+    """How far a lane is delivered, and the version of the mark in the store (None: no mark).
+
+    Up to the number `known` it was delivered before, whatever the store says now.
+    """
 
     mark: OutboxMark
     version: int | None
+    known: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +92,6 @@ class LaneCheck:
         Raises RecordsDownError, StoreDownError.
         """
         held = lane.mark()
-        version = None if held is None else held[1]
         marks = self._marks_of(lane, held)
         known = [*marks, *lane.known()]
         found = lane.tip(set_aside=True)
@@ -98,19 +101,40 @@ class LaneCheck:
         if found is None:
             return None
         tip, tip_version = found
-        cursor = Cursor(mark=_furthest(marks, tip.generation), version=version)
-        gone = sorted({one.generation for one in known} - {tip.generation})
-        for generation in gone:
-            self._finish(lane, _furthest(marks, generation), cursor, deliver, why=STORE_LOST)
+        cursor = self._cursor(marks, held, tip.generation)
+        gone = {one.generation for one in known} - {tip.generation}
+        if held is None or held[0].generation != tip.generation:
+            gone |= set(lane.generations()) - {tip.generation}
+        for generation in sorted(gone):
+            left = self._cursor(marks, held, generation)
+            self._finish(lane, left, deliver, why=STORE_LOST)
+            cursor.version = left.version
         if tip.number < _furthest(known, tip.generation).number:
-            self._finish(lane, cursor.mark, cursor, deliver, why=WENT_BACK)
+            self._finish(lane, cursor, deliver, why=WENT_BACK)
             lane.begin_anew(tip, tip_version)
             return None
         if gone and not self._begin_at(lane, cursor):
             return None
         if not gone:
-            self._tell_of_mark(lane, held, cursor.mark)
+            self._tell_of_mark(lane, held, cursor)
         return tip, cursor
+
+    @staticmethod
+    def _cursor(
+        marks: list[OutboxMark], held: tuple[OutboxMark, int] | None, generation: str
+    ) -> Cursor:
+        """Return from where to deliver. What the store says is behind may be there once more.
+
+        It is delivered once more then, which changes nothing, and is better than passing over
+        events that were given the numbers of others.
+        """
+        known = _furthest(marks, generation)
+        mark = known
+        if held is None or held[0].generation in {generation, ""}:
+            mark = _furthest([held[0]] if held is not None else [], generation)
+        if mark.number < known.number:
+            mark = replace(mark, hash="")
+        return Cursor(mark=mark, version=None if held is None else held[1], known=known.number)
 
     def _marks_of(self, lane: OutboxLane, held: tuple[OutboxMark, int] | None) -> list[OutboxMark]:
         """Return how far the lane is delivered, by store, database and our memory."""
@@ -119,16 +143,15 @@ class LaneCheck:
         return [*marks, *([] if kept is None else [kept]), *lane.seen.values()]
 
     def _tell_of_mark(
-        self, lane: OutboxLane, held: tuple[OutboxMark, int] | None, mark: OutboxMark
+        self, lane: OutboxLane, held: tuple[OutboxMark, int] | None, cursor: Cursor
     ) -> None:
         """Tell if the mark in the store is not as far as it was."""
-        number = 0 if held is None else held[0].number
-        if number < mark.number and lane.mark() == held:
+        if cursor.mark.number < cursor.known and lane.mark() == held:
             span = Span(
                 why=MARK_WENT_BACK,
-                generation=mark.generation,
-                first=number + 1,
-                last=mark.number,
+                generation=cursor.mark.generation,
+                first=cursor.mark.number + 1,
+                last=cursor.known,
             )
             self.tell(lane, span)
 
@@ -186,33 +209,20 @@ class LaneCheck:
             self._kept[lane.name] = kept
         return kept
 
-    def _finish(
-        self,
-        lane: OutboxLane,
-        mark: OutboxMark,
-        cursor: Cursor,
-        deliver: DeliverSpan,
-        *,
-        why: str,
-    ) -> None:
+    def _finish(self, lane: OutboxLane, cursor: Cursor, deliver: DeliverSpan, *, why: str) -> None:
         """Deliver what is left of a generation without a tip, and tell what may be missing."""
-        wrote = lane.written
-        last = 0 if wrote is None or wrote.generation != mark.generation else wrote.number
-        there = self._reach(lane, mark)
-        left = Cursor(mark=mark, version=cursor.version)
-        if there > mark.number:
-            deliver(lane, left, range(mark.number + 1, there + 1))
-        cursor.version = left.version
-        first = left.mark.number + 1
-        span = Span(
-            why=why,
-            generation=mark.generation,
-            first=first,
-            last=last if last >= first else None,
-        )
-        if mark.generation not in self._ended:
-            self.tell(lane, span)
-        self._ended.add(mark.generation)
+        generation = cursor.mark.generation
+        wrote = lane.written.get(generation)
+        there = self._reach(lane, cursor.mark)
+        is_known = wrote is not None or cursor.known > 0 or there > 0
+        if there > cursor.mark.number:
+            deliver(lane, cursor, range(cursor.mark.number + 1, there + 1))
+        first = max(cursor.known, cursor.mark.number) + 1
+        last = None if wrote is None or wrote.number < first else wrote.number
+        if is_known and generation not in self._ended:
+            self.tell(lane, Span(why=why, generation=generation, first=first, last=last))
+        self._ended.add(generation)
+        lane.end(generation)
 
     def _reach(self, lane: OutboxLane, mark: OutboxMark) -> int:
         """Return the last number of a generation that is there, without its tip."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bff.background.jobs import Job
-from bff.background.runner import BackgroundRunner
+from bff.background.runner import BackgroundRunner, RunningJob
 from bff.errors import BffError
 from bff.leases import kept
 from bff.ports import Foundation
@@ -82,11 +82,12 @@ class OutboxWriter:
         self._delivery = Delivery(outbox, check, desks=desks, over=self._over)
         self._runner = runner or BackgroundRunner(clock=foundation.clock)
         self._pause = ROUND
+        self._thread: RunningJob | None = None
 
     def start(self) -> None:
         """Begin, as a job of this process."""
         written = self._outbox.written
-        self._runner.start(
+        self._thread = self._runner.start(
             Job(name=JOB, once=self._round, every=ROUND, wake=written, patience=PATIENCE)
         )
 

@@ -257,11 +257,11 @@ class Delivery:
         if (None if now is None else now[1]) != cursor.version:
             # Not missing, but delivered meanwhile by somebody else.
             raise StoppedError
-        generation = cursor.mark.generation
-        self._check.tell(
-            lane,
-            Span(why="missing", generation=generation, first=missing[0], last=missing[-1]),
-        )
+        unknown = [number for number in missing if number > cursor.known]
+        if unknown:
+            generation = cursor.mark.generation
+            span = Span(why="missing", generation=generation, first=unknown[0], last=unknown[-1])
+            self._check.tell(lane, span)
         self._advance(lane, cursor, missing[-1], "")
         missing.clear()
 

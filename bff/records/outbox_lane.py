@@ -77,8 +77,10 @@ class OutboxLane:
         self._lock = threading.Lock()
         self._tip_key = f"outbox-tip:{name}"
         self._mark_key = f"outbox-mark:{name}"
-        self.written: OutboxMark | None = None
-        """The newest event that this process put here, and has not seen delivered."""
+        self._generations = f"outbox-generations:{name}"
+        self.written: dict[str, OutboxMark] = {}
+        """The newest event of each generation that this process put here, and has not seen
+        delivered."""
         self.seen: dict[str, OutboxMark] = {}
         """How far each generation was delivered when this process last looked."""
 
@@ -103,7 +105,7 @@ class OutboxLane:
         self._refuse_if_full(tip, limit)
         event = self._event(letter, after=tip)
         if self._moved(event, version):
-            self.written = OutboxMark(
+            self.written[tip.generation] = OutboxMark(
                 generation=tip.generation, number=event.place.number, hash=BEGINNING
             )
             return event.place
@@ -128,13 +130,15 @@ class OutboxLane:
         self._dead.put_raw(
             f"{self.name}.tip.{entry.version}", entry.value, key=self._tip_key, why=UNREADABLE
         )
-        self._write_tip(Tip(generation=self._new_generation()), over=entry.version)
+        self._switch(Tip(generation=self._new_generation()), over=entry.version)
         return self.tip()
 
     def begin(self) -> None:
         """Begin a lane that the store does not have."""
-        sealed = self._sealed(self._tip_key, asdict(Tip(generation=self._new_generation())))
-        self._store.add(self._tip_key, sealed, ttl=KEEP)
+        tip = Tip(generation=self._new_generation())
+        self._store.join(self._generations, tip.generation, ttl=KEEP)
+        if not self._store.add(self._tip_key, self._sealed(self._tip_key, asdict(tip)), ttl=KEEP):
+            self.end(tip.generation)
 
     def begin_anew(self, tip: Tip, version: int) -> None:
         """Begin a new generation, since the numbers of this one cannot be trusted any more.
@@ -143,10 +147,22 @@ class OutboxLane:
         """
         anew = Tip(generation=self._new_generation())
         event = None if self._is_delivered(tip) else self._event_of(tip)
-        if event is None:
-            self._write_tip(anew, over=version)
-        else:
-            self._moved(self._event(event.letter, after=anew), version)
+        if event is not None:
+            anew = self._tip_with(self._event(event.letter, after=anew))
+        self._switch(anew, over=version)
+
+    def generations(self) -> list[str]:
+        """Return the generations that were begun, and not ended yet."""
+        return self._store.members(self._generations)
+
+    def end(self, generation: str) -> None:
+        """Forget a generation: all that is left of it was delivered, or told."""
+        self._store.leave(self._generations, generation)
+
+    def _switch(self, tip: Tip, *, over: int) -> None:
+        self._store.join(self._generations, tip.generation, ttl=KEEP)
+        if not self._write_tip(tip, over=over):
+            self.end(tip.generation)
 
     def mark(self) -> tuple[OutboxMark, int] | None:
         """Return how far the lane is delivered, and the version of that; None if nowhere."""
@@ -177,9 +193,9 @@ class OutboxLane:
 
     def forget_others(self, mark: OutboxMark) -> None:
         """Forget what this process knew of other generations: it was told."""
-        self.seen = {mark.generation: mark}
-        if self.written is not None and self.written.generation != mark.generation:
-            self.written = None
+        for known in (self.seen, self.written):
+            for generation in set(known) - {mark.generation}:
+                known.pop(generation, None)
 
     def is_suspicious(self, tip: Tip | None) -> bool:
         """Say whether the store has another lane than the one that this process knows."""
@@ -190,7 +206,7 @@ class OutboxLane:
 
     def known(self) -> list[OutboxMark]:
         """Return what this process knows: what it saw delivered, and what it wrote since."""
-        return [*self.seen.values(), *([] if self.written is None else [self.written])]
+        return [*list(self.seen.values()), *list(self.written.values())]
 
     def find(self, place: Place) -> Stored | None:
         """Return an event as it is stored: under its own number, or in the tip."""
@@ -324,16 +340,17 @@ class OutboxLane:
 
     def _moved(self, event: OutboxEvent, version: int) -> bool:
         """Make this event the newest one, unless somebody was quicker."""
+        return self._write_tip(self._tip_with(event), over=version)
+
+    def _tip_with(self, event: OutboxEvent) -> Tip:
         plain = event.encoded()
-        tip = Tip(
+        sealed = self._sealer.seal(plain, context=event.place.key)
+        return Tip(
             generation=event.place.generation,
             number=event.place.number,
             hash=hash_of(plain),
-            event=base64.b64encode(
-                self._sealer.seal(plain, context=event.place.key),
-            ).decode(),
+            event=base64.b64encode(sealed).decode(),
         )
-        return self._write_tip(tip, over=version)
 
     def _write_tip(self, tip: Tip, *, over: int) -> bool:
         sealed = self._sealed(self._tip_key, asdict(tip))
@@ -349,9 +366,9 @@ class OutboxLane:
         seen = self.seen.get(mark.generation)
         if seen is None or mark.number > seen.number:
             self.seen[mark.generation] = mark
-        wrote = self.written
-        if wrote and wrote.generation == mark.generation and wrote.number <= mark.number:
-            self.written = None
+        wrote = self.written.get(mark.generation)
+        if wrote is not None and wrote.number <= mark.number:
+            self.written.pop(mark.generation, None)
 
     def _new_generation(self) -> str:
         return self._entropy.token(GENERATION_BYTES)

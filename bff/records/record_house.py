@@ -11,6 +11,7 @@ from typing import Final
 from bff.errors import RecordsDownError, SettingsError
 from bff.ports import Clock, Store
 from bff.record_ports import GuestRows
+from bff.records.audit_events import AuditTrail
 from bff.records.audit_heads import HeadKeys, HeadSigner
 from bff.records.audit_writing import OutboxTrail
 from bff.records.guest_records import GuestRecords
@@ -59,13 +60,17 @@ class TrailRounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """The records of one process. `writer` is started by whoever serves."""
+    """The records of one process. `writer` is started by whoever serves.
+
+    `refusals` is the trail for whatever a stranger may cause.
+    """
 
     database: RecordsDatabase
     keys: PurposeKeys
     outbox: Outbox
     writer: OutboxWriter
     trail: OutboxTrail
+    refusals: AuditTrail
     keeper: TrailKeeper
     head_keys: HeadKeys
     signer: HeadSigner

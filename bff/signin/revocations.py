@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError
+from bff.errors import BffError, UnreadableRecordError
 from bff.ports import Foundation, IdentityProvider, TokenSet
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,11 @@ class Revocations:
         told = 0
         silent: set[str] = set()
         for name in names:
-            held = self._drawer.get(name)
+            try:
+                held = self._drawer.get(name)
+            except UnreadableRecordError:
+                # Perhaps a newer version can read it, or another round.
+                continue
             if held is not None and self._clock.now() < held.record.until:
                 # One refusal to answer is enough: a thousand more would take a thousand time-outs.
                 if held.record.provider in silent:

@@ -1,18 +1,28 @@
 """How a sign-in becomes a session: written, looked at once more, and only then somebody's."""
 
-import logging
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
-from bff.errors import BffError, SignInDeniedError
+from bff.crypto.sealed_drawer import Drawer
+from bff.errors import BffError, SignInDeniedError, UnreadableRecordError
 from bff.ports import Foundation, TokenSet
 from bff.signin.logout_marks import LogoutMarks
 from bff.signin.records import BrowserSession, EndedBy, SessionKey, SessionToken
 from bff.signin.session_book import SessionBook, SignedIn
 from bff.signin.token_vault import TokenVault
 
-log = logging.getLogger(__name__)
+PLACE_LIFE: Final = timedelta(minutes=30)
+"""Longer than a sign-in that started before the last one ended can still be on its way."""
+
+TRIES: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserPlace:
+    """Which session a browser was given last."""
+
+    session: SessionKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +41,19 @@ class SessionBeginner:
     """
 
     def __init__(self, foundation: Foundation, *, book: SessionBook, vault: TokenVault) -> None:
+        self._places = Drawer("browser-session", BrowserPlace, foundation)
         self._book = book
         self._vault = vault
         self._ends: Final = vault.ends
         self._marks = LogoutMarks(foundation)
 
     def begin(
-        self,
-        signed_in: SignedIn,
-        tokens: TokenSet,
-        *,
-        replaced: Callable[[BrowserSession], Iterable[SessionKey]],
+        self, signed_in: SignedIn, tokens: TokenSet, *, browser: str, previous: SessionKey | None
     ) -> Begun:
-        """Begin a session, and end those that this browser had before: `replaced` names them.
+        """Begin a session, and end what this browser had before.
 
-        Raises SignInDeniedError if the provider has ended this sign-in meanwhile, and
+        `browser` names the browser that signs in; `previous` is the session that it had when it
+        started. Raises SignInDeniedError if the provider has ended this sign-in meanwhile, and
         StoreDownError. Nothing is left of the new session then, and its tokens are revoked.
         """
         token = self._book.new_token()
@@ -54,8 +62,8 @@ class SessionBeginner:
             self._vault.lock_away(session, tokens)
             self._book.open(session)
             self._refuse_if_over(session)
-            for previous in replaced(session):
-                self._end_previous(previous, session)
+            self._end_previous(previous, session)
+            self._take_the_place(browser, session)
         except BffError:
             self._ends.undo(session, tokens)
             raise
@@ -65,9 +73,32 @@ class SessionBeginner:
         if self._marks.hit(session) or self._book.look_up(session.key) is None:
             raise SignInDeniedError("the provider has ended this sign-in meanwhile")
 
-    def _end_previous(self, previous: SessionKey, session: BrowserSession) -> None:
+    def _take_the_place(self, browser: str, session: BrowserSession) -> None:
+        """End what began in this browser since this sign-in started: its tabs share one cookie."""
+        place = BrowserPlace(session=session.key)
+        for _ in range(TRIES):
+            try:
+                held = self._places.get(browser)
+            except UnreadableRecordError:
+                break
+            if held is None:
+                if self._places.add(browser, place, ttl=PLACE_LIFE):
+                    return
+                continue
+            self._end_previous(held.record.session, session)
+            version = held.version
+            if self._places.replace(browser, place, version=version, ttl=PLACE_LIFE) is not None:
+                return
+        # It does not open, or a crowd of tabs is at it: theirs ends by itself.
+        self._places.put(browser, place, ttl=PLACE_LIFE)
+
+    def _end_previous(self, previous: SessionKey | None, session: BrowserSession) -> None:
         """End what this browser had before: another person's pages are signed out, ours go on."""
-        earlier = self._book.record(previous)
+        try:
+            earlier = None if previous is None else self._book.record(previous)
+        except UnreadableRecordError:
+            # Nobody can tell whose it is. Its cookie goes, and its end is watched.
+            return
         if earlier is None or earlier.key == session.key:
             return
         same = earlier.person.pairwise == session.person.pairwise

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer, Held
-from bff.errors import SignInRequiredError
+from bff.errors import SignInRequiredError, UnreadableRecordError
 from bff.ports import NO_LEDGER, Foundation, SignInLedger
 from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
 from bff.signin.records import (
@@ -130,7 +131,11 @@ class SessionBook:
 
         This is the book's part only. `SessionEnder` ends a session with all that belongs to it.
         """
-        session = self.record(key)
+        try:
+            session = self.record(key)
+        except UnreadableRecordError:
+            # It is over, whatever it says.
+            session = None
         if not self._drawer.delete(key):
             return None
         self._leave_groups(key, session)
@@ -165,7 +170,7 @@ class SessionBook:
         )
 
     def of_person(self, *, provider: str, subject: str) -> list[BrowserSession]:
-        """Return all live sessions of one person."""
+        """Return all live sessions of one person. UnreadableRecordError if one cannot be told."""
         return self._live(self._store.members(_person_group(provider, subject)))
 
     def of_provider_session(self, *, provider: str, sid: str) -> list[BrowserSession]:
@@ -173,8 +178,12 @@ class SessionBook:
         return self._live(self._store.members(_sid_group(provider, sid)))
 
     def everyone(self) -> list[BrowserSession]:
-        """Return all live sessions, newest first."""
-        live = self._live(self._store.members(EVERYONE))
+        """Return all live sessions that can be read, newest first."""
+        live: list[BrowserSession] = []
+        for key in self._store.members(EVERYONE):
+            # One that a newer version wrote must not hide all others; it is told in the log.
+            with suppress(UnreadableRecordError):
+                live += self._live([key])
         return sorted(live, key=lambda session: session.created_at, reverse=True)
 
     def _held(self, key: SessionKey) -> Held[BrowserSession] | None:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer, Held
-from bff.errors import BffError, StoreDownError
+from bff.errors import BffError, StoreDownError, UnreadableRecordError
 from bff.ports import Foundation, HeldElsewhere, IdentityProvider, TokenSet
 from bff.signin.records import BrowserSession, EndedBy, SessionKey, VaultEntry
 from bff.signin.revocations import REVOCATION_LIFE, Revocations
@@ -24,6 +24,7 @@ from bff.signin.session_book import SessionBook
 log = logging.getLogger(__name__)
 
 ENDS: Final = "session-ends"
+TELLING: Final = "genesys-revocation"
 JOB_LIFE: Final = REVOCATION_LIFE
 RETURN_LIFE: Final = timedelta(minutes=10)
 """So long a job is kept when it is done: whoever asks again, with the same cookie, is answered."""
@@ -121,7 +122,7 @@ class SessionEnder:
 
     def ended(self, key: SessionKey) -> EndJob | None:
         """Return the job of a session that has ended a few minutes ago, or None."""
-        held = self._jobs.get(key)
+        held = self._job(key)
         return None if held is None else held.record
 
     def undo(self, session: BrowserSession, tokens: TokenSet) -> None:
@@ -147,7 +148,7 @@ class SessionEnder:
         """
         finished = 0
         for name in self._store.members(ENDS):
-            held = self._jobs.get(name)
+            held = self._job(SessionKey(name))
             # A name comes before its job: one that has none yet is left alone, and goes by itself.
             if held is not None:
                 finished += self._worked_on(held, soon=True).finished
@@ -161,10 +162,14 @@ class SessionEnder:
 
     def _begun(self, key: SessionKey, by: EndedBy) -> Held[EndJob] | None:
         """Write the job of a session that is there, unless somebody was quicker."""
-        session = self._book.record(key)
+        now = self._clock.now()
+        try:
+            session = self._book.record(key)
+        except UnreadableRecordError:
+            # Whose it was is not known; that it ends is.
+            return self._written(EndJob(key=key, by=by, begun_at=now))
         if session is None:
             return None
-        now = self._clock.now()
         job = EndJob(
             key=key,
             # It ended by itself, whoever comes now.
@@ -177,15 +182,15 @@ class SessionEnder:
         if held is not None and EndStep.RECORD in held.record.done and self._book.record(key):
             # The store has brought back what was deleted (a failover): once more, then.
             self._jobs.put(key, job, ttl=JOB_LIFE)
-            held = self._jobs.get(key)
+            held = self._job(key)
         return held
 
     def _left_open(self, key: SessionKey, by: EndedBy) -> Held[EndJob] | None:
         """Return a job that is not finished; begin one for tokens without a session."""
-        held = self._jobs.get(key)
+        held = self._job(key)
         if held is not None:
             return None if held.record.finished else held
-        if self._vault.get(key) is None:
+        if self._entry(key) is None:
             return None
         done = tuple(sorted(_OF_THE_BOOK))
         return self._written(EndJob(key=key, by=by, begun_at=self._clock.now(), done=done))
@@ -193,8 +198,24 @@ class SessionEnder:
     def _written(self, job: EndJob) -> Held[EndJob] | None:
         # Listed first: a job that nobody knows of would never be finished.
         self._store.join(ENDS, job.key, ttl=JOB_LIFE)
-        self._jobs.add(job.key, job, ttl=JOB_LIFE)
-        return self._jobs.get(job.key)
+        if not self._jobs.add(job.key, job, ttl=JOB_LIFE) and self._job(job.key) is None:
+            # One that does not open must not keep anybody signed in.
+            self._jobs.put(job.key, job, ttl=JOB_LIFE)
+        return self._job(job.key)
+
+    def _job(self, key: SessionKey) -> Held[EndJob] | None:
+        """Return a job; one that cannot be read is left to who can."""
+        try:
+            return self._jobs.get(key)
+        except UnreadableRecordError:
+            return None
+
+    def _entry(self, key: SessionKey) -> Held[VaultEntry] | None:
+        """Return what the vault has; what cannot be read stays there, until it runs out."""
+        try:
+            return self._vault.get(key)
+        except UnreadableRecordError:
+            return None
 
     # How it goes on
 
@@ -245,7 +266,7 @@ class SessionEnder:
     def _closed(self, key: SessionKey) -> VaultEntry | None:
         """Close the vault's entry, so that no renewal under way saves over it; return it."""
         while True:
-            held = self._vault.get(key)
+            held = self._entry(key)
             if held is None or held.record.closed:
                 return None if held is None else held.record
             closed = replace(held.record, closed=True)
@@ -279,8 +300,9 @@ class SessionEnder:
         for held in self._held:
             if held.release(job.key) and not soon:
                 # Behind the back of who waits for the sign-out. If it fails, it stays in line.
-                telling = threading.Thread(target=_forget, args=(held, job.key), daemon=True)
-                telling.start()
+                threading.Thread(
+                    target=_forget, args=(held, job.key), name=TELLING, daemon=True
+                ).start()
 
     def _release_others(self, job: EndJob) -> None:
         for release in self._others:
@@ -315,7 +337,7 @@ class SessionEnder:
             version = self._jobs.replace(key, held.record, version=held.version, ttl=ttl)
             if version is not None:
                 return Held(record=held.record, version=version)
-            other = self._jobs.get(key)
+            other = self._job(key)
             if other is None:
                 return held
             held = Held(record=_both(held.record, other.record), version=other.version)

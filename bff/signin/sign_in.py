@@ -15,6 +15,7 @@ from bff.errors import (
     ProviderUnknownError,
     RequestRefusedError,
     SignInDeniedError,
+    UnreadableRecordError,
 )
 from bff.flow_ports import NO_WATCH, FlowStep, FlowWatch
 from bff.ports import (
@@ -120,7 +121,6 @@ class SignIn:
     ) -> None:
         self._attempts = Drawer("attempt", Attempt, foundation)
         self._clock = foundation.clock
-        self._store = foundation.store
         self._transactions = transactions
         self._desks = desks
         self._book = book
@@ -229,7 +229,7 @@ class SignIn:
             _signed_in(person, identity, now=self._clock.now()), issued_at=_issued_at(identity)
         )
         begun = self._beginner.begin(
-            signed_in, identity.tokens, replaced=lambda new: self._replaced(attempt, new)
+            signed_in, identity.tokens, browser=attempt.browser, previous=attempt.previous
         )
         return Established(token=begun.token, session=begun.session)
 
@@ -259,29 +259,17 @@ class SignIn:
             ),
         )
 
-    def _replaced(self, attempt: Attempt, session: BrowserSession) -> list[SessionKey]:
-        """Return the sessions of this browser that the new one takes the place of.
-
-        That is the one that it had when the attempt began, and what it began while that was away.
-
-        Two tabs that both sign in start without a session each, and the cookie of the later one
-        takes the place of the other's: without this nobody would reach that session any more.
-        `add` and `take` are single steps, so of two at once one always meets the other.
-        """
-        name, others = f"signed-in-here:{attempt.browser}", []
-        while not self._store.add(name, session.key.encode(), ttl=ATTEMPT_LIFE):
-            other = self._store.take(name)
-            if other is not None:
-                others.append(SessionKey(other.decode()))
-        return others if attempt.previous is None else [attempt.previous, *others]
-
     def _current_key(self, wish: Wish) -> SessionKey | None:
         """Return which session this browser has now.
 
         Known at the start only: a Strict cookie does not come along when the provider sends the
         browser back, for that navigation begins on another site.
         """
-        session = self._book.find(wish.current)
+        try:
+            session = self._book.find(wish.current)
+        except UnreadableRecordError:
+            # Nobody can tell whose it is. Signing in again is the way out of it.
+            return None
         return None if session is None else session.key
 
 

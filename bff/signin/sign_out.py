@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from bff.crypto.sealed_drawer import Drawer
-from bff.errors import BffError, LogoutTokenError, StoreDownError
+from bff.errors import BffError, LogoutTokenError, StoreDownError, UnreadableRecordError
 from bff.ports import Foundation, HeldElsewhere, IdentityProvider, LogoutNotice
 from bff.signin.fingerprints import TOKEN_CHARS, hashed, session_key
 from bff.signin.logout_marks import LogoutMarks, means
@@ -85,7 +85,11 @@ class SignOut:
 
     def return_url(self, unverified_state: str | None) -> str | None:
         """Return where to go after the provider's logout, once."""
-        kept = self._returns.take(hashed(unverified_state)) if unverified_state else None
+        try:
+            kept = self._returns.take(hashed(unverified_state)) if unverified_state else None
+        except UnreadableRecordError:
+            # Who cannot be sent back goes to the first page of the site.
+            return None
         return None if kept is None else kept.return_url
 
     def revoke(self, key: SessionKey, reason: EndReason = EndReason.REVOKED) -> bool:

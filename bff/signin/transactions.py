@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bff.crypto.sealed_drawer import Drawer, Held
-from bff.errors import TransactionUnknownError
+from bff.errors import TransactionUnknownError, UnreadableRecordError
 from bff.ports import Foundation
 from bff.signin.fingerprints import hashed
 from bff.signin.records import SessionKey, Surface
@@ -133,7 +133,11 @@ class Transactions:
             self.settle(key, code=None)
 
     def _change(self, key: str | None, **changes: Any) -> None:
-        held = self._drawer.get(key) if key else None
+        try:
+            held = self._drawer.get(key) if key else None
+        except UnreadableRecordError:
+            # Whoever has just signed in has; the page that waits learns it when it asks.
+            return
         if held is None or key is None or held.record.status is TransactionStatus.DONE:
             return
         changed = replace(held.record, **changes)

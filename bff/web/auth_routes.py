@@ -25,6 +25,7 @@ from bff.errors import (
     TransactionUnknownError,
 )
 from bff.signin.fingerprints import hashed
+from bff.signin.households import household
 from bff.signin.records import Attempt, BrowserSession, EndReason, Surface
 from bff.signin.return_path import return_url
 from bff.signin.session_news import Inbox
@@ -305,7 +306,7 @@ def _surface(name: str | None, *, beside: bool = False) -> Surface:
 
 
 def _limit_sign_ins(here: Services) -> None:
-    address = hashed(request.remote_addr or "")
+    address = hashed(household(request.remote_addr or ""))
     count = here.store.count(f"sign-ins:{address}", window=WINDOW)
     if count.value > here.site.sign_ins_per_minute:
         raise RateLimitedError("sign-ins of one address", retry_after=count.resets_in)

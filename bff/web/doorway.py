@@ -69,6 +69,7 @@ class Services:
     records: Records | None = None
     inspector: InspectorHouse | None = None
     background: BackgroundRunner = field(default_factory=BackgroundRunner)
+    unreadable: Mapping[str, int] = field(default_factory=dict)
     close: Callable[[], None]
 
 

@@ -24,11 +24,12 @@ from bff.inspector.inspector_house import InspectorHouse, operator_entry
 from bff.inspector.recording_export import exported, shown
 from bff.inspector.recordings import LIFE, Invitation, Recording
 from bff.signin.fingerprints import hashed
+from bff.signin.households import household
 from bff.signin.records import BrowserSession
 from bff.web import cookies
 from bff.web.cookies import asking_recording
 from bff.web.doorway import Services, services
-from bff.web.parameters import json_body, json_text, query
+from bff.web.parameters import json_body, json_text, only_known, query
 
 bp = Blueprint("inspector", __name__, url_prefix="/inspector")
 
@@ -61,7 +62,9 @@ def page() -> ResponseReturnValue:
 def start() -> ResponseReturnValue:
     """Begin to record this browser, or go on: with an invitation, or where everybody may."""
     house, here = _house(), services()
-    _limit(here, "inspector-starts", hashed(request.remote_addr or ""), STARTS_PER_MINUTE)
+    _limit(
+        here, "inspector-starts", hashed(household(request.remote_addr or "")), STARTS_PER_MINUTE
+    )
     going_on = _own(house)
     key = json_text(json_body(), "key")
     if going_on is not None:
@@ -104,6 +107,7 @@ def recordings() -> ResponseReturnValue:
     """List the recordings that the asking person may look at, the liveliest first."""
     house = _house()
     operator, own = _looker(house)
+    only_known()
     found = house.shelf.everything() if operator else [one for one in (own,) if one is not None]
     mine = None if own is None else own.id
     return jsonify(
@@ -118,8 +122,11 @@ def recordings() -> ResponseReturnValue:
 def recording(recording: str) -> ResponseReturnValue:
     """Tell what happened in a recording, all of it or since last time, and what is wrong."""
     head = _looked_at(recording)
-    after = query("after")
-    since = int(after) if after is not None and re.fullmatch(r"\d{1,9}", after) else 0
+    only_known("after")
+    after = query("after") or "0"
+    if not re.fullmatch(r"[0-9]{1,9}", after):
+        raise RequestRefusedError("after is no number of a batch", parameter="after")
+    since = int(after)
     return jsonify(_told(head, since))
 
 
@@ -127,6 +134,7 @@ def recording(recording: str) -> ResponseReturnValue:
 def export(recording: str) -> ResponseReturnValue:
     """Give a recording as a file, to attach to a ticket or to look at later."""
     head = _looked_at(recording)
+    only_known()
     body = json.dumps(_told(head, 0), ensure_ascii=False, indent=1)
     response = Response(body + "\n", mimetype="application/json")
     day = head.started_at.astimezone(UTC).strftime("%Y-%m-%d")

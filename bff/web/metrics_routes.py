@@ -1,7 +1,8 @@
 """The door of whoever watches the service: a few figures in Prometheus' text format."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from flask import Blueprint, Response, current_app, request
 from flask.typing import ResponseReturnValue
@@ -15,6 +16,11 @@ from bff.errors import MetricsOffError, WatcherUnknownError
 from bff.web.doorway import Services, services
 from bff.web.guest_socket import EXTENSION, GuestLines
 from bff.web.outbox_metrics import outbox_metrics
+from bff.web.probing import limit_probes
+
+PROBES: Final = 10
+ALL_PROBES: Final = 100
+"""Wrong tokens in a minute, of one household and of all."""
 
 bp = Blueprint("metrics", __name__)
 
@@ -29,6 +35,7 @@ def figures() -> ResponseReturnValue:
     given = request.authorization
     shown = given.token if given is not None and given.type == "bearer" else None
     if shown is None or not hmac.compare_digest(shown.encode(), token.encode()):
+        limit_probes("watcher", of_household=PROBES, of_all=ALL_PROBES)
         raise WatcherUnknownError("no token, or a wrong one")
     registry = CollectorRegistry()
     registry.register(_Figures(here, current_app.extensions.get(EXTENSION)))
@@ -45,6 +52,7 @@ class _Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield each figure that there is here."""
         yield from _of_jobs(self._here.background.health())
+        yield _of_unreadable(self._here.unreadable)
         if self._lines is not None:
             yield _gauge("guest_connections", "Guest sockets of this process.", self._lines.count)
             limit = self._lines.house.rules.connections
@@ -74,6 +82,14 @@ def _of_jobs(jobs: tuple[JobHealth, ...]) -> Iterator[Metric]:
         if job.last_success is not None:
             success.add_metric([job.name], job.last_success.timestamp())
     yield from (up, restarts, success)
+
+
+def _of_unreadable(seen: Mapping[str, int]) -> Metric:
+    words = "How often a record in the store could not be read; its bytes are kept."
+    family = CounterMetricFamily("messenger_bff_unreadable_records", words, labels=["kind"])
+    for kind, count in sorted(dict(seen).items()):
+        family.add_metric([kind], count)
+    return family
 
 
 def _gauges(name: str, words: str) -> GaugeMetricFamily:

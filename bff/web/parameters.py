@@ -17,6 +17,20 @@ def query(name: str) -> str | None:
     return _single(request.args.getlist(name), name)
 
 
+def only_known(*names: str) -> None:
+    """Raise RequestRefusedError for a query parameter that is not one of these, or comes twice.
+
+    A filter with a slip in its name would else be no filter, and the answer look like the truth.
+    """
+    for name in request.args:
+        if name not in names:
+            known = ", ".join(names) or "none"
+            detail = f"an unknown parameter; known are: {known}"
+            raise RequestRefusedError(detail, parameter=name)
+        if len(request.args.getlist(name)) > 1:
+            raise RequestRefusedError("a parameter comes more than once", parameter=name)
+
+
 def form(name: str) -> str | None:
     """Return a form parameter, under the same rules."""
     return _single(request.form.getlist(name), name)
@@ -44,7 +58,7 @@ def json_text(body: dict[str, Any], name: str) -> str | None:
 
 def _single(values: list[str], name: str) -> str | None:
     if len(values) > 1:
-        raise RequestRefusedError(f"{name} comes more than once")
+        raise RequestRefusedError(f"{name} comes more than once", parameter=name)
     if values and len(values[0]) > MAX_CHARS:
-        raise RequestRefusedError(f"{name} is too long")
+        raise RequestRefusedError(f"{name} is too long", parameter=name)
     return values[0] if values else None

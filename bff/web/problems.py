@@ -6,7 +6,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, json, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from bff import errors
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 STATUS: Final[dict[type[errors.BffError], int]] = {
     errors.SettingsError: 500,
     errors.StoreDownError: 503,
+    errors.UnreadableRecordError: 503,
     errors.NotReadyError: 503,
     errors.RecordsDownError: 503,
     errors.RecordsRefusedError: 503,
@@ -70,6 +71,7 @@ _HTTP: Final = {
 """Written down here: the phrases of Python's own table differ from version to version."""
 
 RETRY_AFTER: Final = timedelta(seconds=2)
+MOST_NAME_CHARS: Final = 64
 _WITH_RETRY: Final = frozenset({429, 503})
 
 
@@ -84,10 +86,19 @@ def answer(error: errors.BffError) -> Response:
     """Return what the caller may know; write down the rest."""
     status = write_down(error)
     response = _shaped(error.code, error.message, status)
+    if isinstance(error, errors.RequestRefusedError) and error.parameter is not None:
+        _name(response, error.parameter)
     if status in _WITH_RETRY:
         wait = error.retry_after or RETRY_AFTER
         response.headers["Retry-After"] = str(max(1, math.ceil(wait.total_seconds())))
     return response
+
+
+def _name(response: Response, parameter: str) -> None:
+    """Say which parameter it was, to a script; a name is the caller's own word."""
+    if response.is_json:
+        body = {**response.get_json(), "parameter": parameter[:MOST_NAME_CHARS]}
+        response.set_data(json.dumps(body))
 
 
 def write_down(error: errors.BffError) -> int:

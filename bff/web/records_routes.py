@@ -3,7 +3,6 @@
 import hmac
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import chain, islice
 from typing import Final
 from urllib.parse import urlencode
@@ -11,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from bff.errors import AuditorUnknownError, RateLimitedError, RecordsOffError, RequestRefusedError
+from bff.errors import AuditorUnknownError, RecordsOffError, RequestRefusedError
 from bff.records.audit_events import Actor, ActorKind, Outcome
 from bff.records.audit_page import person_page
 from bff.records.audit_reading import reading
@@ -29,25 +28,30 @@ from bff.records.audit_report import (
     shown,
 )
 from bff.records.record_house import Records
-from bff.signin.fingerprints import hashed
 from bff.trail_ports import Place, TrailQuery, TrailRow, micros
 from bff.web import problems
 from bff.web.doorway import asking_address, services
-from bff.web.parameters import query
+from bff.web.parameters import only_known, query
+from bff.web.probing import limit_probes
 
 bp = Blueprint("records", __name__, url_prefix="/records")
 
 STREAM: Final = "application/x-ndjson"
 CHALLENGE: Final = 'Bearer realm="records", Basic realm="records", charset="UTF-8"'
-WINDOW: Final = timedelta(minutes=1)
 REFUSALS: Final = 10
-"""Wrong tokens of one address in a minute; each of them stands in the trail."""
+ALL_REFUSALS: Final = 100
+"""Wrong tokens in a minute, of one household and of all."""
+
+PROBES: Final = 60
+ALL_PROBES: Final = 600
+"""Requests without a token. A browser sends one each time before it asks its user."""
 
 
 @bp.get("/audit")
 def audit() -> ResponseReturnValue:
     """Report events between two times, oldest first: a page of JSON, or a stream of JSON lines."""
     records, reader = _auditor()
+    only_known("from", "to", "action", "guest", "limit", "cursor")
     wanted = Wanted(
         since=query("from"), until=query("to"), action=query("action"), guest=query("guest")
     )
@@ -65,6 +69,7 @@ def audit() -> ResponseReturnValue:
 def person(guest: str) -> ResponseReturnValue:
     """Show what is held about a person, and who touched it: a page to print."""
     records, reader = _auditor()
+    only_known()
     guest_id = checked_guest(guest)
     _note(records, reader, Wanted(guest=guest_id), how="page about a person")
     facts = person_page(
@@ -102,14 +107,12 @@ def _auditor() -> tuple[Records, Actor]:
         name, token = given.username or "", given.password
     reader = Actor(kind=ActorKind.AUDITOR, name=name)
     if token is None:
+        limit_probes("auditor-probes", of_household=PROBES, of_all=ALL_PROBES)
         raise AuditorUnknownError("no token")
     # As bytes: a text of more than ASCII would be no false token but an error.
     if not hmac.compare_digest(_raw(token), _raw(here.records.auditor_token)):
-        address = hashed(request.remote_addr or "")
-        count = here.store.count(f"auditor:{address}", window=WINDOW)
-        if count.value > REFUSALS:
-            raise RateLimitedError("wrong tokens of one address", retry_after=count.resets_in)
         _note(here.records, reader, Wanted(), how=request.endpoint or "", outcome=Outcome.REFUSED)
+        limit_probes("auditor", of_household=REFUSALS, of_all=ALL_REFUSALS)
         raise AuditorUnknownError("wrong token")
     return here.records, reader
 
@@ -144,7 +147,7 @@ def _limit(text: str | None) -> int:
     if text is None:
         return PAGE
     if not (text.isascii() and text.isdecimal() and 0 < int(text[:9]) <= PAGE):
-        raise RequestRefusedError(f"limit is no number from 1 to {PAGE}")
+        raise RequestRefusedError(f"limit is no number from 1 to {PAGE}", parameter="limit")
     return int(text)
 
 
@@ -175,7 +178,8 @@ def _note(
     outcome: Outcome = Outcome.DONE,
 ) -> None:
     here = services()
-    records.trail.note(
+    # The same trail, behind the sampler: only a refusal is ever left out and counted.
+    records.refusals.note(
         reading(
             wanted,
             reader,

@@ -203,6 +203,36 @@ def test_a_question_that_makes_no_sense_is_refused(auditor: Browser, query: str)
     assert error_of(answer) == "request_refused"
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/records/audit?nonsense=1", "nonsense"),
+        ("/records/audit?From=2026-11-20", "From"),
+        ("/records/audit?from%20=2026-11-20", "from "),
+        ("/records/audit?guests=g", "guests"),
+        ("/records/audit?=x", ""),
+        ("/records/audit?from[]=2026-11-20", "from[]"),
+        ("/records/audit?limit=1&limit=1", "limit"),
+        ("/records/audit?cursor=a&cursor=b", "cursor"),
+        (f"/records/audit?{'n' * 5000}=1", "n" * 64),
+        (f"/records/guests/{GUEST}?nonsense=1", "nonsense"),
+        (f"/records/guests/{GUEST}?from=2026-11-20", "from"),
+    ],
+)
+def test_a_parameter_that_is_not_known_or_comes_twice_is_refused_by_name(
+    bff: BffRig, auditor: Browser, path: str, name: str
+) -> None:
+    answer = auditor.get(path, **BEARER)
+
+    assert (answer.status_code, error_of(answer)) == (400, "request_refused")
+    assert answer.get_json()["parameter"] == name
+    # Who has no token learns no names either, and what was refused was not read.
+    assert auditor.get(path).status_code == 401
+    records_of(bff).settle()
+    events = auditor.get("/records/audit", **BEARER).get_json()["events"]
+    assert not [one for one in events if one["action"] == "report_read"]
+
+
 @pytest.mark.parametrize("field", ["from", "to", "action", "guest", "cursor", "limit"])
 def test_sql_in_a_question_is_only_text(bff: BffRig, auditor: Browser, field: str) -> None:
     note(bff, 1, guest_id="a")

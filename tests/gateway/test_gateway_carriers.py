@@ -212,6 +212,31 @@ def test_a_clock_that_is_set_wakes_those_whose_time_has_come(
         relay.until("tick")
 
 
+def test_one_that_fails_when_it_is_woken_keeps_nobody_asleep(
+    gateway: GatewayRig, script: Script
+) -> None:
+    def wake(relay: ScriptedRelay, _: bytes) -> None:
+        relay.wake_at = script.clock.now() + timedelta(hours=1)
+
+    def broken(relay: ScriptedRelay, _: object) -> None:
+        wake(relay, b"")
+        raise RuntimeError("a fault of this one's")
+
+    with RawPage(gateway.port) as one, RawPage(gateway.port) as other:
+        relays = [script.relay(), script.relay()]
+        script.on["page_sent"] = wake
+        for page in (one, other):
+            page.send(TEXT, b"in an hour")
+        for relay in relays:
+            relay.until("page_sent")
+        script.on["tick"] = broken
+        # Twice: whatever came of the first glance, there is a second one.
+        for _ in range(2):
+            script.clock.shift += timedelta(hours=2)
+            for relay in relays:
+                relay.until("tick")
+
+
 def test_two_gateways_share_a_port_and_one_can_leave(raise_gateway: Raise) -> None:
     port = free_port()
     with raise_gateway(port=port) as staying:

@@ -13,8 +13,8 @@ from bff.inspector.flow_events import (
     distinct,
     salted,
     told,
-    without_secrets,
 )
+from bff.inspector.redaction import without_secrets
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbWlyYSIsImV4cCI6MTc5NTI0fQ.c2lnbmF0dXJl-_abcdef"
 CODE = base64.urlsafe_b64encode(bytes(range(48))).decode()

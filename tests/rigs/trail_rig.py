@@ -25,7 +25,8 @@ from bff.crypto.trail_chain import BEGINNING, link
 from bff.ports import Foundation
 from bff.records.audit_events import Action, AuditEvent
 from bff.records.audit_heads import HeadKeys, HeadSigner
-from bff.records.audit_verification import Verdict, Verification
+from bff.records.audit_notes import AuditNotes
+from bff.records.audit_verification import Verdict, Verification, remembered_by
 from bff.records.audit_writing import DESK, OutboxTrail, TrailDesk, entry
 from bff.records.outbox import Outbox, OutboxWriter
 from bff.records.purpose_keys import PurposeKeys
@@ -115,7 +116,8 @@ class TrailRig:
         FileCopies(self.copies_file).keep(head)
         return head
 
-    def verify(self, *, outside: bool = True) -> Verdict:
+    def verify(self, *, outside: bool = True, store: bool = False) -> Verdict:
+        """Verify, with the copies `outside` and what the `store` remembers as signed."""
         copies = None
         if outside and self.copies_file.exists():
             copies = [head_lines.read(one) for one in self.copies_file.read_text().splitlines()]
@@ -123,6 +125,7 @@ class TrailRig:
             self.keeper,
             trusted=self.head_keys.trusted(),
             ends=self.head_keys.ends(),
+            remembered=remembered_by(self.head_keys) if store else None,
             copies=copies,
         ).run()
 
@@ -184,6 +187,8 @@ def trail_rig(url: str, folder: Path, *, every: int = 1000) -> TrailRig:
     records = SqlRecords(RecordsPlace(url=url, patience=PATIENCE))
     keeper = SqlAudit(records, clock=clock, entropy=entropy)
     head_keys = HeadKeys(foundation)
+    outbox = Outbox(foundation)
+    trail = OutboxTrail(outbox, KEYS, clock=clock)
     signer = HeadSigner(
         keeper,
         head_keys,
@@ -191,8 +196,8 @@ def trail_rig(url: str, folder: Path, *, every: int = 1000) -> TrailRig:
         age=timedelta(minutes=15),
         copies=FileCopies(folder / "heads.jsonl"),
         store=store,
+        note=AuditNotes(trail, clock=clock, entropy=entropy),
     )
-    outbox = Outbox(foundation)
     desk = TrailDesk(keeper, written=signer.written)
     return TrailRig(
         url=url,
@@ -205,7 +210,7 @@ def trail_rig(url: str, folder: Path, *, every: int = 1000) -> TrailRig:
         head_keys=head_keys,
         signer=signer,
         outbox=outbox,
-        trail=OutboxTrail(outbox, KEYS, clock=clock),
+        trail=trail,
         writer=OutboxWriter(outbox, foundation, desks={DESK: desk.deliver}),
     )
 

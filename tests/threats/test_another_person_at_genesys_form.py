@@ -1,6 +1,6 @@
 """Passthrough: the page shows one person, so Genesys must not redeem another's code."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,7 +120,11 @@ class Refusing:
 
 @contextmanager
 def refusing(
-    folder: Path, error: str, *, reads_claims: bool = False, **changes: str
+    folder: Path,
+    error: str,
+    changes: Mapping[str, str] | None = None,
+    *,
+    reads_claims: bool = False,
 ) -> Iterator[Refusing]:
     clock = HandClock()
     with malicious_provider(clock) as provider:
@@ -132,7 +136,7 @@ def refusing(
             }
         store = f"sqlite:///{folder / 'store.sqlite3'}"
         variables = environment(
-            provider.issuer, **{"BFF_STORE_URL": store, **PASSTHROUGH, **changes}
+            provider.issuer, **{"BFF_STORE_URL": store, **PASSTHROUGH, **(changes or {})}
         )
         services = build(Settings.read(variables), clock=clock)
         try:
@@ -146,10 +150,10 @@ def refusing(
 def test_no_form_is_opened_in_genesys_name_that_does_not_bind(
     tmp_path: Path, hint: str, error: str
 ) -> None:
-    named = {"BFF_PROVIDERS__MAIN__PASSTHROUGH_HINT": hint}
+    named: dict[str, Any] = {"BFF_PROVIDERS__MAIN__PASSTHROUGH_HINT": hint}
     if hint == "id_token":
         named["BFF_PROVIDERS__MAIN__PASSTHROUGH_SCOPES"] = '["openid"]'
-    with refusing(tmp_path, error, **named) as here:
+    with refusing(tmp_path, error, named) as here:
         last = here.signed_in()
 
         # Once with each sign-in of ours, and never but silently.
@@ -177,7 +181,7 @@ def test_what_only_genesys_client_meets_is_asked_about_one_person(
     tmp_path: Path, hint: str, error: str
 ) -> None:
     named = {"BFF_PROVIDERS__MAIN__PASSTHROUGH_HINT": hint}
-    with refusing(tmp_path, error, reads_claims=True, **named) as here:
+    with refusing(tmp_path, error, named, reads_claims=True) as here:
         here.signed_in()
 
         silent, seen = here.asked_for_genesys()
@@ -197,7 +201,7 @@ def test_a_sign_in_is_ours_even_where_the_provider_binds(tmp_path: Path, error: 
 
 def test_where_the_operator_wants_nobody_asked_nobody_is(tmp_path: Path) -> None:
     configured = {"BFF_PROVIDERS__MAIN__PROMPT": "none"}
-    with refusing(tmp_path, "consent_required", reads_claims=True, **configured) as here:
+    with refusing(tmp_path, "consent_required", configured, reads_claims=True) as here:
         here.signed_in()
 
         assert {asked["prompt"] for asked in here.provider.asked} == {"none"}
@@ -205,7 +209,7 @@ def test_where_the_operator_wants_nobody_asked_nobody_is(tmp_path: Path) -> None
 
 def test_what_is_configured_goes_along_to_the_form(tmp_path: Path) -> None:
     configured = {"BFF_PROVIDERS__MAIN__PROMPT": "login"}
-    with refusing(tmp_path, "consent_required", reads_claims=True, **configured) as here:
+    with refusing(tmp_path, "consent_required", configured, reads_claims=True) as here:
         here.signed_in()
 
         assert [asked["prompt"] for asked in here.asked_for_genesys()] == ["none", "login"]
