@@ -64,12 +64,12 @@ class SqlErasures:
             )
             if connection.execute(done).rowcount == 0:
                 return False
-            person = _person_of(connection, row)
+            has_others = _has_others(connection, row)
             connection.execute(delete(guests).where(guests.c.guest_id == row.guest_id))
             self._audit.append_on(connection, [erased])
             # After it: nobody else appends until this transaction ends.
             forget_guest(connection, row.guest)
-            if person is None or not _has_guests(connection, person):
+            if not has_others:
                 forget_persons(connection, row.guest, persons=persons, until=micros(at))
             return True
 
@@ -110,15 +110,18 @@ def _newest_of(pseudonym: str) -> Select[Any]:
     return query.order_by(erasures.c.asked_at.desc()).limit(1)
 
 
-def _person_of(connection: Connection, row: ErasureRow) -> str | None:
-    query = select(guests.c.person).where(guests.c.guest_id == row.guest_id)
-    return connection.execute(query).scalar()
-
-
-def _has_guests(connection: Connection, person: str) -> bool:
-    """Say whether a person has another conversation here, and so has not been erased."""
-    query = select(guests.c.guest_id).where(guests.c.person == person).limit(1)
-    return connection.execute(query).first() is not None
+def _has_others(connection: Connection, row: ErasureRow) -> bool:
+    """Say whether the guest's person has another conversation here, and so is not erased."""
+    mine = select(guests.c.tenant, guests.c.person).where(guests.c.guest_id == row.guest_id)
+    known = connection.execute(mine).first()
+    if known is None or known.person is None:
+        return False
+    query = select(guests.c.guest_id).where(
+        guests.c.tenant == known.tenant,
+        guests.c.person == known.person,
+        guests.c.guest_id != row.guest_id,
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _is_there(connection: Connection, row: ErasureRow) -> bool:
