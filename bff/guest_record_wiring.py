@@ -51,7 +51,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
     ring = guest_key_ring(settings, key_store, clock=foundation.clock, entropy=foundation.entropy)
     of_keys = replace(foundation, store=key_store, sealer=ring)
     keys = GuestKeys(of_keys, ring=ring, scrub=_quickly(files), alias=purposes.pseudonym)
-    rows, live = SqlGuests(database), LiveGuests(foundation)
+    rows, live, marks = SqlGuests(database), LiveGuests(foundation), GuestMarks(foundation.store)
     tenant = settings.genesys_deployment_id or NO_TENANT
     memory = GuestMemory(
         rows=rows,
@@ -62,7 +62,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         fields=settings.profile_fields,
         clock=foundation.clock,
         entropy=foundation.entropy,
-        marks=GuestMarks(foundation.store),
+        marks=marks,
         recall_age=settings.guest_recall_age,
     )
     erasure = Erasure(
@@ -72,6 +72,7 @@ def guest_records(  # noqa: PLR0913 - called in one place, by keyword
         sessions=live,
         outbox=outbox,
         scrubs=OwedScrubs(foundation.store, files=_scrubs(foundation.store, *files)),
+        marks=marks,
         purposes=purposes,
         tenant=tenant,
         clock=foundation.clock,

@@ -114,8 +114,9 @@ class Erasures(Protocol):
     ) -> bool:
         """Delete the guest, write the event, forget the guest's id: all of it or nothing.
 
-        With them go the addresses that the guest's events came from, and until `at` those of the
-        `persons` (pairwise subjects) who the guest was. False if somebody else has finished it.
+        With them go the addresses that the guest's events came from; and until `at` those of the
+        `persons` (pairwise subjects) who the guest was, unless they have other guests here. False
+        if somebody else has finished it.
         """
 
     def scrub(self) -> bool:

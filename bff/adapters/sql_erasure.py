@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from bff.adapters.sql_audit import SqlAudit
 from bff.adapters.sql_engine import Result, SqlRecords
 from bff.adapters.sql_guests import lock_guest, micros, moment
-from bff.adapters.sql_sources import forget_sources
+from bff.adapters.sql_sources import forget_guest, forget_persons
 from bff.adapters.sql_tables import erasures, guests
 from bff.errors import RecordsDownError, RecordsRefusedError
 from bff.record_ports import ErasureRow
@@ -64,10 +64,13 @@ class SqlErasures:
             )
             if connection.execute(done).rowcount == 0:
                 return False
+            has_others = _has_others(connection, row)
             connection.execute(delete(guests).where(guests.c.guest_id == row.guest_id))
             self._audit.append_on(connection, [erased])
             # After it: nobody else appends until this transaction ends.
-            forget_sources(connection, row.guest, persons=persons, until=micros(at))
+            forget_guest(connection, row.guest)
+            if not has_others:
+                forget_persons(connection, row.guest, persons=persons, until=micros(at))
             return True
 
         return self._insist(write)
@@ -105,6 +108,20 @@ class SqlErasures:
 def _newest_of(pseudonym: str) -> Select[Any]:
     query = select(erasures).where(erasures.c.guest == pseudonym)
     return query.order_by(erasures.c.asked_at.desc()).limit(1)
+
+
+def _has_others(connection: Connection, row: ErasureRow) -> bool:
+    """Say whether the guest's person has another conversation here, and so is not erased."""
+    mine = select(guests.c.tenant, guests.c.person).where(guests.c.guest_id == row.guest_id)
+    known = connection.execute(mine).first()
+    if known is None or known.person is None:
+        return False
+    query = select(guests.c.guest_id).where(
+        guests.c.tenant == known.tenant,
+        guests.c.person == known.person,
+        guests.c.guest_id != row.guest_id,
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _is_there(connection: Connection, row: ErasureRow) -> bool:

@@ -36,18 +36,21 @@ _BY_THE_SYSTEM: Final = and_(
 )
 
 
-def forget_sources(
+def forget_guest(connection: Connection, guest: str) -> None:
+    """Forget the addresses that the events of a guest came from; `guest` is the pseudonym."""
+    _forget(connection, and_(_events.guest == guest, _events.actor_kind.not_in(NOT_THE_GUEST)))
+
+
+def forget_persons(
     connection: Connection, guest: str, *, persons: Collection[str], until: int
 ) -> None:
-    """Forget the addresses of a guest and, up to that moment, of the persons who the guest was.
+    """Forget up to that moment (µs since 1970) the addresses of the persons who a guest was.
 
-    `guest` is the pseudonym, `persons` are pairwise subjects as far as the caller knows them; the
-    events of the guest name further ones. `until` is in µs since 1970.
+    `persons` are pairwise subjects as far as the caller knows them; the events of the guest, whose
+    pseudonym is given, name further ones.
     """
-    of_guest = and_(_events.guest == guest, _events.actor_kind.not_in(NOT_THE_GUEST))
     named = select(_events.actor).where(_events.guest == guest, _BY_A_PERSON).distinct()
     known = {*persons, *connection.execute(named).scalars()} - {""}
-    _forget(connection, of_guest)
     if known:
         _forget(connection, and_(_events.at <= until, _is_of(known)))
 
@@ -60,7 +63,7 @@ def without_forgotten(connection: Connection, entries: Sequence[TrailEntry]) -> 
     gone = _erased(connection, {entry.guest for entry in entries if entry.guest is not None})
     for entry in entries:
         if entry.guest in gone and entry.actor_kind == PERSON and entry.actor:
-            forget_sources(connection, entry.guest, persons={entry.actor}, until=gone[entry.guest])
+            forget_persons(connection, entry.guest, persons={entry.actor}, until=gone[entry.guest])
     return [_admitted(connection, entry, gone) for entry in entries]
 
 

@@ -19,6 +19,7 @@ from bff.records import guest_memory
 from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent, Detail
 from bff.records.audit_writing import entry
 from bff.records.guest_keys import GuestKeys
+from bff.records.guest_marks import GuestMarks
 from bff.records.outbox import Outbox
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.scrubbing import OwedScrubs
@@ -77,6 +78,7 @@ class Erasure:
         sessions: Sessions,
         outbox: Outbox,
         scrubs: OwedScrubs,
+        marks: GuestMarks,
         purposes: PurposeKeys,
         tenant: str,
         clock: Clock,
@@ -88,6 +90,7 @@ class Erasure:
         self._sessions = sessions
         self._outbox = outbox
         self._scrubs = scrubs
+        self._marks = marks
         self._purposes = purposes
         self._tenant = tenant
         self._clock = clock
@@ -193,6 +196,8 @@ class Erasure:
             log.info("guest %s is erased, request %s", row.guest[:8], row.request_id)
         # A page that came back while the row was still there.
         persons |= self._sessions.end_all(guest_id)
+        # What was to be written of the guest never is.
+        self._try(partial(self._marks.forget, guest_id))
         self._tell(persons, None if known is None else known.person)
 
     def _tell(self, persons: frozenset[str], print_: str | None) -> None:

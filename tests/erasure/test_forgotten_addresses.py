@@ -86,6 +86,21 @@ def test_the_sign_ins_of_the_person_lose_their_addresses_too(rig: ErasureRig) ->
     assert rig.verdict().faults == ()
 
 
+def test_who_has_another_conversation_here_keeps_the_addresses_of_sign_ins_until_it_goes_too(
+    rig: ErasureRig,
+) -> None:
+    rig.remember(person=AMIRA)
+    rig.remember("guest-2", device_id="other", person=AMIRA)
+    signed_in = note(rig, 1, Action.SIGNED_IN, actor=PERSON)
+    for number, guest_id in enumerate(("guest-1", "guest-2"), start=2):
+        note(rig, number, Action.GUEST_STEPPED_UP, actor=PERSON, guest_id=guest_id)
+    rig.records.settle()
+    rig.guests.erasure.ask("guest-1", ASKER)
+    assert kept(rig) == {signed_in, "203.0.113.3", ASKER.source}
+    rig.guests.erasure.ask("guest-2", ASKER)
+    assert kept(rig) == {ASKER.source}
+
+
 def test_a_person_known_only_by_an_open_session_is_forgotten_as_well(rig: ErasureRig) -> None:
     rig.bind(person=AMIRA)
     note(rig, 1, Action.SIGNED_IN, actor=PERSON)
