@@ -10,9 +10,9 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from bff.crypto.sealed_drawer import Drawer, Held
+from bff.crypto.sealed_drawer import Drawer
 from bff.crypto.trail_chain import Column, framed
-from bff.errors import BrokenSealError, RecordsDownError, UnreadableRecordError
+from bff.errors import BrokenSealError, RecordsDownError
 from bff.ports import Foundation, Store
 from bff.trail_ports import HeadCopies, SignedHead, TrailKeeper, micros, moment
 
@@ -74,14 +74,14 @@ class HeadKeys:
 
     def known(self) -> tuple[HeadKey, ...]:
         """Return every key that ever signed here, oldest first; the last one signs."""
-        held = self._held()
+        held = self._drawer.opened(RECORD)
         return () if held is None else held.record.keys
 
     def rotate(self) -> str:
         """Let a new key sign from now on; return its public half."""
         self._record()
         for _ in range(_TRIES):
-            held = self._held()
+            held = self._drawer.opened(RECORD)
             if held is not None:
                 now = self._clock.now()
                 old = replace(held.record.keys[-1], until=now)
@@ -92,7 +92,7 @@ class HeadKeys:
 
     def _record(self) -> HeadKeyRecord:
         for _ in range(_TRIES):
-            held = self._held()
+            held = self._drawer.opened(RECORD)
             if held is None:
                 self._begin()
                 continue
@@ -106,22 +106,10 @@ class HeadKeys:
         first = self._fresh(())
         if self._drawer.add(RECORD, first, ttl=RECORD_LIFE):
             log.info("audit: heads are signed with %s", first.keys[-1].public)
-        elif self._held() is None:
+        elif self._drawer.opened(RECORD) is None:
             # It lies there and does not open: the key that sealed it is gone.
             log.warning("audit: the head key did not open; now it is %s", first.keys[-1].public)
             self._drawer.put(RECORD, first, ttl=RECORD_LIFE)
-
-    def _held(self) -> Held[HeadKeyRecord] | None:
-        """Return the record; None if there is none, or if the key that sealed it is gone.
-
-        One of a newer version is neither: UnreadableRecordError, and nothing is signed meanwhile.
-        """
-        try:
-            return self._drawer.get(RECORD)
-        except UnreadableRecordError as error:
-            if error.newer:
-                raise
-            return None
 
     def _replaced(self, record: HeadKeyRecord, version: int) -> bool:
         again = replace(record, sealed_at=self._clock.now())
