@@ -12,8 +12,8 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeyParameters, KeySet, RSAKey
 
-from bff.crypto.sealed_drawer import Drawer, Held
-from bff.errors import StoreDownError, UnreadableRecordError
+from bff.crypto.sealed_drawer import Drawer
+from bff.errors import StoreDownError
 from bff.ports import Entropy, Foundation
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,7 @@ class SigningKeys:
         with self._lock:
             fresh = self._generated()
             while True:
-                held = self._held()
+                held = self._drawer.opened(RING)
                 if held is None:
                     self._begin()
                     continue
@@ -146,7 +146,7 @@ class SigningKeys:
 
     def _ring(self) -> SigningRing:
         """Return the ring, made or tended first if that is due."""
-        held = self._held()
+        held = self._drawer.opened(RING)
         if held is None or self._is_due(held.record):
             with self._lock:
                 return self._tended()
@@ -155,7 +155,7 @@ class SigningKeys:
 
     def _tended(self) -> SigningRing:
         while True:
-            held = self._held()
+            held = self._drawer.opened(RING)
             if held is None:
                 self._begin()
                 continue
@@ -175,22 +175,10 @@ class SigningKeys:
         ring = SigningRing(keys=(first, self._generated()), sealed_at=now)
         if self._drawer.add(RING, ring, ttl=RING_LIFE):
             log.info("signing keys begun: %s signs", first.kid)
-        elif self._held() is None:
+        elif self._drawer.opened(RING) is None:
             # It lies there and does not open: the key that sealed it is gone.
             log.warning("signing keys did not open and were replaced: %s signs", first.kid)
             self._drawer.put(RING, ring, ttl=RING_LIFE)
-
-    def _held(self) -> Held[SigningRing] | None:
-        """Return the ring; None if there is none, or if the key that sealed it is gone.
-
-        One of a newer version is neither: UnreadableRecordError, and nothing is signed meanwhile.
-        """
-        try:
-            return self._drawer.get(RING)
-        except UnreadableRecordError as error:
-            if error.newer:
-                raise
-            return None
 
     def _replaced(self, ring: SigningRing, version: int) -> bool:
         now = self._clock.now()

@@ -70,6 +70,19 @@ class Drawer(Generic[R]):
             return None
         return Held(record=record, version=entry.version)
 
+    def opened(self, name: str) -> Held[R] | None:
+        """Return the record; None if there is none, or if its seal does not open any more.
+
+        For whoever can begin anew when the key that sealed it is gone. One that a newer version
+        wrote is neither: UnreadableRecordError.
+        """
+        try:
+            return self.get(name)
+        except UnreadableRecordError as error:
+            if error.newer:
+                raise
+            return None
+
     def put(self, name: str, record: R, *, ttl: timedelta) -> None:
         """Write, whatever was there; what could not be read of it is set aside first."""
         sealed = self._seal(name, record)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bff.crypto.sealed_drawer import Drawer, Held
+from bff.crypto.sealed_drawer import Drawer
 from bff.crypto.trail_chain import BEGINNING
-from bff.errors import BrokenSealError, UnreadableRecordError
+from bff.errors import BrokenSealError
 from bff.ports import Foundation
 from bff.records.checkpoint_memory import CheckpointMemory
 from bff.records.checkpoint_signatures import (
@@ -105,7 +105,7 @@ class HeadKeys:
 
     def known(self) -> tuple[HeadKey, ...]:
         """Return every key that ever signed here, oldest first; the last one signs."""
-        held = self._held()
+        held = self._drawer.opened(RECORD)
         return () if held is None else held.record.keys
 
     def trusted(self) -> dict[str, datetime | None]:
@@ -126,14 +126,14 @@ class HeadKeys:
 
     def remembers(self) -> bool:
         """Say whether something of this log was ever remembered as signed."""
-        held = self._held()
+        held = self._drawer.opened(RECORD)
         return held is not None and self.memory.log_id in held.record.logs
 
     def rotate(self) -> str:
         """Let a new key sign from now on; return its public half."""
         self._record()
         for _ in range(_TRIES):
-            held = self._held()
+            held = self._drawer.opened(RECORD)
             if held is not None:
                 fresh = self._successor(held.record)
                 if self._replaced(fresh, held.version):
@@ -146,7 +146,7 @@ class HeadKeys:
 
         `last` is the last genuine head of the key before it.
         """
-        held = self._held()
+        held = self._drawer.opened(RECORD)
         if held is None or held.record.keys[-1].introduction is not None:
             return
         record = held.record
@@ -174,7 +174,7 @@ class HeadKeys:
         told, last = fresh.keys[-1].introduction, self.memory.newest()
         if told is None or last is None or last.key_id != before.keys[-1].public:
             return
-        held = self._held()
+        held = self._drawer.opened(RECORD)
         behind = told.statement.last_seq is not None and told.statement.last_seq < last.seq
         if behind and held is not None and held.record.keys == fresh.keys:
             again = self._successor(before, seed=fresh.seed)
@@ -192,7 +192,7 @@ class HeadKeys:
 
     def _record(self) -> HeadKeyRecord:
         for _ in range(_TRIES):
-            held = self._held()
+            held = self._drawer.opened(RECORD)
             if held is None:
                 self._begin()
                 continue
@@ -201,24 +201,12 @@ class HeadKeys:
             self._replaced(held.record, held.version)
         raise BrokenSealError(_CHANGES)
 
-    def _held(self) -> Held[HeadKeyRecord] | None:
-        """Return the record; None if there is none, or if the key that sealed it is gone.
-
-        One of a newer version is neither: UnreadableRecordError, and nothing is signed meanwhile.
-        """
-        try:
-            return self._drawer.get(RECORD)
-        except UnreadableRecordError as error:
-            if error.newer:
-                raise
-            return None
-
     def _begin(self) -> None:
         """Make a first key; another process's, if it was quicker, stays."""
         first = self._fresh("first", None)
         if self._drawer.add(RECORD, first, ttl=RECORD_LIFE):
             log.info("audit: heads are signed with %s", first.keys[-1].public)
-        elif self._held() is None:
+        elif self._drawer.opened(RECORD) is None:
             self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -242,7 +230,7 @@ class HeadKeys:
 
     def _note_log(self) -> None:
         for _ in range(_TRIES):
-            held = self._held()
+            held = self._drawer.opened(RECORD)
             if held is None or self.memory.log_id in held.record.logs:
                 return
             logs = (*held.record.logs, self.memory.log_id)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from bff.crypto.sealed_drawer import Drawer, Held
-from bff.errors import BrokenSealError, UnreadableRecordError
+from bff.crypto.sealed_drawer import Drawer
+from bff.errors import BrokenSealError
 from bff.ports import Foundation
 from bff.records.checkpoint_signatures import raw, spelled
 from bff.trail_ports import SignedHead
@@ -52,13 +52,13 @@ class CheckpointMemory:
 
     def state(self) -> tuple[SignedHead | None, bool]:
         """Return the newest checkpoint, and whether the table was seen to have it."""
-        held = self._held()
+        held = self._drawer.opened(self.log_id)
         return (None, False) if held is None else (_head(held.record), held.record.kept)
 
     def is_lost(self) -> bool:
         """Say whether something lies there that does not open."""
         there = self._store.get(f"{KIND}:{self.log_id}") is not None
-        return there and self._held() is None
+        return there and self._drawer.opened(self.log_id) is None
 
     def keep(self, head: SignedHead, *, kept: bool = False) -> None:
         """Remember a checkpoint, unless one of a later event is remembered."""
@@ -72,7 +72,7 @@ class CheckpointMemory:
             sealed_at=self._clock.now(),
         )
         for _ in range(_TRIES):
-            held = self._held()
+            held = self._drawer.opened(self.log_id)
             if held is None:
                 self._drawer.put(self.log_id, record, ttl=LIFE)
                 return
@@ -95,20 +95,8 @@ class CheckpointMemory:
         """Begin anew, with whatever is signed next."""
         self._drawer.delete(self.log_id)
 
-    def _held(self) -> Held[RememberedHead] | None:
-        """Return what is remembered; None if nothing is, or if the key that sealed it is gone.
-
-        One of a newer version is neither: UnreadableRecordError, and nothing is signed meanwhile.
-        """
-        try:
-            return self._drawer.get(self.log_id)
-        except UnreadableRecordError as error:
-            if error.newer:
-                raise
-            return None
-
     def _rewrite(self, wanted: Callable[[RememberedHead], bool], *, kept: bool = False) -> None:
-        held = self._held()
+        held = self._drawer.opened(self.log_id)
         if held is None or not wanted(held.record):
             return
         again = replace(held.record, kept=kept or held.record.kept, sealed_at=self._clock.now())

@@ -149,6 +149,9 @@ class NewsDesk:
             finally:
                 # Whatever it was: nothing is heard from here on.
                 self._lost()
+        while not pulse.stopping:
+            # Closed, and about to be stopped: to return before that would be a death.
+            pulse.wait(LISTEN_TIMEOUT)
 
     def _lost(self) -> None:
         """Something may be missed now: pages come back and ask how things stand.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from background_rig import LIMIT_S, Hurry, becomes, eventually, health_of
+from background_rig import AT_ONCE, LIMIT_S, Hurry, becomes, eventually, health_of
 from hand_clock import HandClock
 from memory_store import MemoryStore, MemorySubscription
 from ring_rigs import MASTER
@@ -158,6 +158,28 @@ def test_a_page_that_raises_hides_the_news_from_nobody(
 
     desk.close()
     assert told.get(timeout=LIMIT_S) is None
+
+
+def test_a_desk_that_closes_is_no_death(
+    store: FaultyStore, runner: BackgroundRunner, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = runner.stop
+
+    def late(name: str | None = None, *, limit: timedelta = AT_ONCE) -> None:
+        # Whoever closes is held up here, while the listener finds that it is over.
+        threading.Event().wait(0.1)
+        real(name, limit=limit)
+
+    desk = NewsDesk(store, clock=HandClock(), runner=runner)
+    with desk.inbox(KEY):
+        pass
+    runner.stop = late  # type: ignore[method-assign]  # a delay, planted inside
+    desk.close()
+    runner.stop = real  # type: ignore[method-assign]
+
+    assert health_of(runner, JOB).restarts == 0
+    assert health_of(runner, JOB).state is JobState.STOPPED
+    assert "died" not in caplog.text
 
 
 def test_a_listener_that_hears_nothing_of_a_store_for_long_is_stalled(

@@ -204,6 +204,13 @@ def test_newer_is_told_from_not_ours(rig: Rig) -> None:
         rig.drawer.get(NAME)
     assert (newer.value.newer, broken.value.newer) == (True, False)
     assert "colour" in newer.value.detail
+    # Whoever can begin anew does so for a key that is gone, and not for a newer version.
+    assert rig.drawer.opened(NAME) is None
+    assert rig.raw() == b"garbage"
+    rig.drawer.put(NAME, Thing(text=SECRET), ttl=LIFE)
+    _newer(colour="ultraviolet")(rig)
+    with pytest.raises(UnreadableRecordError):
+        rig.drawer.opened(NAME)
 
 
 def test_a_ring_that_cannot_be_read_refuses_reading_and_writing_and_changes_nothing(
