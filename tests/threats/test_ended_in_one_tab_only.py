@@ -21,6 +21,9 @@ def test_an_end_in_one_tab_is_one_for_both_ids(tmp_path: Path, *, same_session: 
         left_behind = {"encryptedSessionId": first["encryptedSessionId"]} if same_session else {}
         with computer.page(**left_behind) as one, computer.page() as other:
             assert one.created["guestId"] == other.created["guestId"] == first["guestId"]
+            for tab in (one, other):
+                tab.say("still here")
+                tab.until("message_delivered")
             computer.ends(one)
             computer.rig.until(lambda: other.closed_with[0] is not None, "the other tab lives on")
             # Genesys may close the second connection before our own news are here.
