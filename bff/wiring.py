@@ -40,7 +40,7 @@ from bff.signin.fingerprints import PairwiseSubjects
 from bff.signin.records import SessionKey
 from bff.signin.session_book import SessionBook, SessionLimits
 from bff.signin.session_end import SessionEnder
-from bff.signin.session_expiry import AFTERLIFE, ExpirySweep
+from bff.signin.session_expiry import AFTERLIFE
 from bff.signin.session_news import NewsDesk
 from bff.signin.session_rounds import SessionRounds
 from bff.signin.sign_in import ProviderDesk, SignIn
@@ -245,12 +245,7 @@ def build(
         passthrough=passthrough,
         book=book,
         vault=vault,
-        session_rounds=SessionRounds(
-            ends,
-            ExpirySweep(foundation, sessions=book, ends=ends),
-            store=store,
-            runner=background,
-        ),
+        session_rounds=SessionRounds(ends, runner=background),
         news=news,
         subjects=subjects,
         broker=broker,

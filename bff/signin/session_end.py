@@ -151,8 +151,18 @@ class SessionEnder:
             held = self._job(SessionKey(name))
             # A name comes before its job: one that has none yet is left alone, and goes by itself.
             if held is not None:
-                finished += self._worked_on(held, soon=True).finished
+                finished += self._gone_on(held)
         return finished
+
+    def _gone_on(self, held: Held[EndJob]) -> bool:
+        try:
+            return self._worked_on(held, soon=True).finished
+        except StoreDownError:
+            raise
+        except Exception:
+            # One that cannot be finished must not hold up all that come after it.
+            log.exception("session %s: its end cannot be finished", held.record.key[:8])
+            return False
 
     def tell_genesys(self) -> int:
         """Revoke at Genesys what waits for it; return how many. Raises StoreDownError."""

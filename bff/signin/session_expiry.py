@@ -4,6 +4,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
+from bff.errors import UnreadableRecordError
 from bff.ports import Foundation
 from bff.signin.records import BrowserSession, EndedBy, SessionKey
 
@@ -18,6 +19,9 @@ A service that was stopped for a night still revokes what ran out meanwhile, and
 
 LIMIT: Final = 1000
 """So many sessions are looked at in one round; the rest is for the next."""
+
+LOOK_AGAIN: Final = 10
+"""Minutes after which one that cannot be read is looked at again."""
 
 CURSOR: Final = "session-expiry"
 CURSOR_LIFE: Final = timedelta(days=400)
@@ -68,16 +72,16 @@ class ExpirySweep:
 
     def once(self) -> int:
         """End the sessions that have run out; return how many. Raises StoreDownError."""
-        last_due = _number(self._clock.now()) - 1
+        current = _number(self._clock.now())
         looked = ended = 0
-        for number in range(self._first(), last_due + 1):
+        for number in range(self._first(), current + 1):
             listed = self._store.members(_group(number))
             for key in listed[: LIMIT - looked]:
                 ended += self._look(number, SessionKey(key))
             looked += len(listed)
             if looked > LIMIT:
-                return ended
-            if listed or number == last_due:
+                break
+            if number < current and (listed or number == current - 1):
                 self._store.put(CURSOR, str(number).encode(), ttl=CURSOR_LIFE)
         return ended
 
@@ -87,12 +91,20 @@ class ExpirySweep:
         return oldest if held is None else max(oldest, int(held.value) + 1)
 
     def _look(self, number: int, key: SessionKey) -> bool:
-        session = self._sessions.record(key)
-        over = session is None or session.ends_at <= self._clock.now()
-        if session is not None and not over:
-            self._index.watch(session)
+        try:
+            session = self._sessions.record(key)
+        except UnreadableRecordError:
+            # A newer version's, or its key is away. Nobody can tell whether it is over: again later.
+            self._store.join(_group(number + LOOK_AGAIN), key, ttl=AFTERLIFE)
+            self._store.leave(_group(number), key)
+            return False
+        if session is not None and session.ends_at > self._clock.now():
+            if _number(session.ends_at) != number:
+                self._index.watch(session)
+                self._store.leave(_group(number), key)
+            return False
         # Without a session there may still be tokens: of a sign-in that was cut short.
-        ended = over and self._ends.end(key, by=EndedBy.EXPIRY) is not None
+        ended = self._ends.end(key, by=EndedBy.EXPIRY) is not None
         self._store.leave(_group(number), key)
         return ended
 

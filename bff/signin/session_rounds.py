@@ -1,4 +1,4 @@
-"""What goes on behind sign-outs: ends that were cut short, providers to be told, what ran out."""
+"""Tells providers at once what sign-outs of this process have put off."""
 
 import logging
 import threading
@@ -8,13 +8,10 @@ from typing import Final
 from bff.background.jobs import Job
 from bff.background.runner import BackgroundRunner
 from bff.errors import BffError
-from bff.ports import Store
 from bff.signin.session_end import SessionEnder
-from bff.signin.session_expiry import ExpirySweep
 
 log = logging.getLogger(__name__)
 
-LEASE: Final = "session-round"
 PAUSE: Final = timedelta(seconds=30)
 PATIENCE: Final = timedelta(minutes=30)
 """A round with many ends, at a provider that takes its time, is long and not stalled."""
@@ -23,23 +20,19 @@ JOB: Final = "session-ends"
 
 
 class SessionRounds:
-    """One round every `every` among all processes; what this process has put off, at once.
+    """Works whenever an end of a session leaves something to the background.
 
-    Providers that were away are asked again by `RevocationRounds`.
+    What fails here waits in the store for `RevocationRounds`, which one of all processes does.
     """
 
     def __init__(
         self,
         ends: SessionEnder,
-        sweep: ExpirySweep,
         *,
-        store: Store,
         every: timedelta = PAUSE,
         runner: BackgroundRunner | None = None,
     ) -> None:
         self._ends = ends
-        self._sweep = sweep
-        self._store = store
         self._every = every
         self._runner = runner or BackgroundRunner()
 
@@ -61,22 +54,7 @@ class SessionRounds:
             )
         )
 
-    def once(self) -> None:
-        """Tell what this process has put off; do a round, unless somebody did in the last `every`.
-
-        Each part is done even if another fails. Raises what failed last.
-        """
+    def once(self) -> int:
+        """Tell what this process has put off; return how many were told."""
         self.wake.clear()
-        parts = [self._ends.revocations.tell_fresh]
-        # Never given back: that it runs out is what keeps the rounds apart.
-        if self._store.acquire_lease(LEASE, ttl=self._every) is not None:
-            parts = [self._sweep.once, self._ends.finish, *parts, self._ends.tell_genesys]
-        failed: BffError | None = None
-        for part in parts:
-            try:
-                part()
-            except BffError as error:
-                log.warning("sessions: a round is not complete: %s", error.detail)
-                failed = error
-        if failed is not None:
-            raise failed
+        return self._ends.revocations.tell_fresh()

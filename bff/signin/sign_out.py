@@ -16,6 +16,7 @@ from bff.signin.records import BrowserSession, EndedBy, EndReason, SessionKey, S
 from bff.signin.revocations import REVOCATION_LIFE, REVOCATIONS
 from bff.signin.session_book import SessionBook
 from bff.signin.session_end import RETURN_LIFE
+from bff.signin.session_expiry import ExpirySweep
 from bff.signin.token_vault import TokenVault
 
 __all__ = ["RETURN_LIFE", "REVOCATIONS", "REVOCATION_LIFE", "PostLogout", "SignOut"]
@@ -51,6 +52,7 @@ class SignOut:
         self._marks = LogoutMarks(foundation)
         self._book = book
         self._ends = vault.ends
+        self._sweep = ExpirySweep(foundation, sessions=book, ends=self._ends)
         self._providers = providers
         self._logged_out_url = logged_out_url
         self._clock = foundation.clock
@@ -129,12 +131,14 @@ class SignOut:
         return len(sessions)
 
     def retry_revocations(self) -> int:
-        """Finish what sign-outs left undone, and tell providers what they could not be told.
+        """Do a round: end what has run out, finish what was cut short, tell who was away.
 
-        Return how many revocations were told. What is not told stays for the next round, up to a
-        day.
+        Return how many revocations providers were told. What is not told stays for the next round,
+        up to a day. Raises StoreDownError.
         """
+        self._sweep.once()
         self._ends.finish()
+        self._ends.tell_genesys()
         return self._ends.revocations.tell_waiting()
 
     def _meant(self, name: str, notice: LogoutNotice) -> list[BrowserSession]:

@@ -46,7 +46,7 @@ def test_genesys_is_told_when_it_is_back(held: HeldRig) -> None:
     waiting = held.services.store.members(LINE)
     assert (len(waiting), held.stored(key), held.seen.revocations) == (1, None, 0)
     held.stage.genesys.faults.clear()
-    held.services.session_rounds.once()
+    held.services.sign_out.retry_revocations()
 
     assert held.services.store.members(LINE) == []
     assert held.seen.revocations == 1

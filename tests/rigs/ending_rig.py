@@ -163,7 +163,7 @@ class EndingRig:
             beginner=SessionBeginner(foundation, book=book, vault=vault),
             held=held,
             sweep=sweep,
-            rounds=SessionRounds(ends, sweep, store=foundation.store),
+            rounds=SessionRounds(ends),
         )
 
     def foundation(self, store: Store) -> Foundation:
@@ -243,9 +243,7 @@ class EndingRig:
             if thread.name == TELLING:
                 thread.join(20)
         process = self.process(self.store.real)
-        process.ends.finish()
         process.sign_out.retry_revocations()
-        process.ends.tell_genesys()
 
 
 def signed(

@@ -4,76 +4,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from ending_rig import LOGOUT, PAGE, EndingRig, Process, Signed
+from ending_rig import LOGOUT, PAGE, EndingRig
 from signin_rig import IDLE, Mood
+from ways_to_end import EVERY_END, by_provider, by_user
 
-from bff.errors import LogoutTokenError, SignInRequiredError, StoreDownError
-from bff.ports import LogoutNotice
+from bff.errors import LogoutTokenError, StoreDownError
 from bff.records.audit_events import Action, ActorKind
 from bff.signin.records import EndedBy, EndReason
 from bff.signin.session_end import JOB_LIFE, RETURN_LIFE, EndStep
-from bff.signin.session_expiry import CURSOR
 from bff.signin.sign_out import REVOCATIONS
 
 SECOND = timedelta(seconds=1)
-
-End = Callable[[EndingRig, Process, Signed], object]
-
-
-def by_user(_: EndingRig, process: Process, signed: Signed) -> object:
-    return process.sign_out.here(signed.token, return_url=PAGE)
-
-
-def by_operator(_: EndingRig, process: Process, signed: Signed) -> object:
-    return process.sign_out.revoke(signed.key)
-
-
-def by_many(_: EndingRig, process: Process, signed: Signed) -> object:
-    return process.sign_out.revoke_all([signed.key])
-
-
-def by_client(_: EndingRig, process: Process, signed: Signed) -> object:
-    return process.sign_out.revoke(signed.key, EndReason.SIGNED_OUT)
-
-
-def by_provider(rig: EndingRig, process: Process, signed: Signed) -> object:
-    notice = LogoutNotice(
-        subject="amira", sid=None, jti=f"of {signed.key}", issued_at=rig.clock.now()
-    )
-    return process.sign_out.by_provider("main", notice)
-
-
-def by_refusal(rig: EndingRig, process: Process, signed: Signed) -> object:
-    rig.provider.mood = Mood.REFUSING
-    rig.clock.advance(timedelta(minutes=20))
-    with pytest.raises(SignInRequiredError):
-        process.vault.confirm(signed.session)
-    return None
-
-
-def by_another(rig: EndingRig, process: Process, signed: Signed) -> object:
-    return rig.sign_in(process, "zoe", previous=signed.key)
-
-
-def by_time(rig: EndingRig, process: Process, signed: Signed) -> object:
-    del signed
-    rig.clock.advance(IDLE + timedelta(minutes=2))
-    # Rounds have gone on all the time.
-    minute = int((rig.clock.now() - timedelta(minutes=4)).timestamp()) // 60
-    rig.store.real.put(CURSOR, str(minute).encode(), ttl=IDLE)
-    return process.sweep.once()
-
-
-EVERY_END: dict[str, End] = {
-    "user": by_user,
-    "operator": by_operator,
-    "many": by_many,
-    "client": by_client,
-    "provider": by_provider,
-    "refusal": by_refusal,
-    "another": by_another,
-    "time": by_time,
-}
 
 
 @pytest.mark.parametrize("how", EVERY_END)
