@@ -165,6 +165,27 @@ def test_one_event_that_the_database_refuses_is_set_aside_and_the_others_go_on(
         assert rig.records.outbox.dead.ids() == []
 
 
+def test_a_right_that_only_some_events_need_is_a_reason_to_wait_and_not_to_set_aside(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """To change a guest is not allowed, to add one is: that is no fault of the first event."""
+    with world("postgresql", tmp_path, postgres) as (rig, place):
+        fill(rig, 1)
+        rig.records.writer.once()
+        place.run(
+            f"REVOKE UPDATE ON guests FROM {SERVICE}",
+            f"GRANT UPDATE (seen_at) ON guests TO {SERVICE}",
+        )
+        fill(rig, 3)
+        for _ in range(3):
+            rig.records.writer.once()
+        assert rig.records.outbox.figures["guest"].pending == 3
+        assert rig.records.outbox.dead.ids() == []
+        place.run(f"GRANT UPDATE ON guests TO {SERVICE}")
+        assert rig.records.writer.once() == 3
+        assert rig.guests.rows.count() == 3
+
+
 def _refusing_one(kind: str) -> tuple[list[str], list[str]]:
     wrong = {"audit_events": "event_id = 'event-1'", "guests": "guest_id = 'guest-1'"}
     if kind == "sqlite":

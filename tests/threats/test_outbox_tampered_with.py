@@ -276,6 +276,29 @@ def test_a_tip_that_is_older_makes_no_two_events_of_one_number(
 
 @threat(
     Attacker.STORE_OWNER,
+    Asset.AUDIT_LOG,
+    can="put a genuine event of an earlier state in the place of a later one of the same number",
+    noticed="the next event does not link to it: an alarm and an audit event",
+)
+def test_an_event_of_another_history_does_not_link(
+    world: OutboxWorld, owner: StoreOwner, process: Process
+) -> None:
+    before = owner.copy()
+    process.put("of the first history")
+    process.put("event 7")
+    first = owner._entries[owner.event(6)]
+    owner.bring_back(before)
+    fresh = world.process()
+    fresh.put("event 6")
+    fresh.put("event 7")
+    owner._entries[owner.event(6)] = first
+    fresh.writer.once()
+    assert gaps(world) == [("link_broken", 7, 7)]
+    assert world.database.bodies[-1] == "event 7"
+
+
+@threat(
+    Attacker.STORE_OWNER,
     Asset.RECORD,
     can="read nothing of what waits: not who, not what, not from where",
 )
