@@ -94,7 +94,7 @@ class ExpirySweep:
         try:
             session = self._sessions.record(key)
         except UnreadableRecordError:
-            # A newer version's, or its key is away. Nobody can tell whether it is over: again later.
+            # A newer version's, or its key is away: nobody can tell whether it is over yet.
             self._store.join(_group(number + LOOK_AGAIN), key, ttl=AFTERLIFE)
             self._store.leave(_group(number), key)
             return False
