@@ -232,7 +232,7 @@ class SessionEnder:
     def _worked_on(self, held: Held[EndJob], *, soon: bool) -> EndJob:
         """Do what is not done. Raises StoreDownError if what matters most is not."""
         if held.record.finished:
-            self._store.leave(ENDS, held.record.key)
+            self._close(held)
             return held.record
         held = self._barred(held)
         held = self._emptied(held)
@@ -333,12 +333,17 @@ class SessionEnder:
             if not job.finished:
                 return self._saved(held, ttl=JOB_LIFE).record
             done = replace(held, record=replace(job, session=None, tokens=None))
-            self._saved(done, ttl=RETURN_LIFE)
-            self._store.leave(ENDS, job.key)
+            # For as long as it may be listed: a name without a job would be left alone.
+            self._close(self._saved(done, ttl=JOB_LIFE))
         except StoreDownError as error:
             # All that matters is done; a round does the rest once more.
             log.warning("session %s: its end is not written: %s", job.key[:8], error.detail)
         return job
+
+    def _close(self, held: Held[EndJob]) -> None:
+        """Take a finished job from the list, and keep it for who asks again."""
+        self._store.leave(ENDS, held.record.key)
+        self._saved(held, ttl=RETURN_LIFE)
 
     def _saved(self, held: Held[EndJob], *, ttl: timedelta) -> Held[EndJob]:
         """Write the job; together with somebody who works on it as well, what both have done."""

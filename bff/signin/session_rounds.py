@@ -42,7 +42,7 @@ class SessionRounds:
         return self._ends.revocations.waiting
 
     def start(self) -> None:
-        """Begin, as a job of this process; whoever stops its jobs stops this one."""
+        """Begin, as a job of this process."""
         self._runner.start(
             Job(
                 name=JOB,
@@ -53,6 +53,10 @@ class SessionRounds:
                 patience=PATIENCE,
             )
         )
+
+    def stop(self) -> None:
+        """End after the round that is under way. Does not wait for it."""
+        self._runner.stop(JOB, limit=timedelta(0))
 
     def once(self) -> int:
         """Tell what this process has put off; return how many were told."""

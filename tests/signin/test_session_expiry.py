@@ -10,7 +10,7 @@ from signin_rig import ABSOLUTE, IDLE
 from bff.errors import StoreDownError
 from bff.records.audit_events import Action
 from bff.signin.records import EndReason
-from bff.signin.session_expiry import AFTERLIFE, BUCKET, LIMIT
+from bff.signin.session_expiry import AFTERLIFE, BUCKET, LIMIT, LOOK_AGAIN
 from bff.signin.session_news import NewsDesk
 
 SECOND = timedelta(seconds=1)
@@ -189,3 +189,25 @@ def _without(rig: EndingRig, key: str, *fields: str) -> object:
         del record[field]
     sealed = foundation.sealer.seal(json.dumps(record).encode(), context=name)
     return rig.store.real.put(name, sealed, ttl=IDLE)
+
+
+def test_one_that_cannot_be_read_holds_up_no_other(ending: EndingRig) -> None:
+    process = ending.process()
+    strange, plain = (ending.sign_in(process, browser=name) for name in ("one", "another"))
+    name = f"session:{strange.session.key}"
+    entry = ending.store.get(name)
+    assert entry is not None
+    ending.store.put(name, b"\x01 of a newer version", ttl=timedelta(days=2))
+    ending.clock.advance(IDLE + 2 * BUCKET)
+
+    assert process.sweep.once() == 1
+    ending.settle()
+    assert ending.leftovers(plain) == {}
+    kept = ending.store.get(name)
+    assert kept is not None, "nobody concludes anything from what they cannot read"
+
+    ending.store.put(name, entry.value, ttl=timedelta(days=1))
+    ending.clock.advance((LOOK_AGAIN + 2) * BUCKET)
+    assert process.sweep.once() == 1, "it is looked at again"
+    ending.settle()
+    assert ending.leftovers(strange) == {}
