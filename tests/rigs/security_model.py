@@ -53,8 +53,8 @@ def threat(
 ) -> pytest.MarkDecorator:
     """State what a test proves: what this attacker `can` do to this asset, and what is `noticed`.
 
-    Both are sentences without a full stop at the end. They are read from the source, so they are
-    literals. Where several tests prove one row, one of them carries it.
+    Both go on without a full stop: `can` after "they can …", with what it comes to. They are read
+    from the source, so they are literals. Of several tests that prove one row, one carries it.
     """
     return pytest.mark.threat(attacker=attacker, asset=asset, can=can, noticed=noticed)
 
@@ -77,7 +77,7 @@ def rows(folders: Sequence[Path] = FOLDERS) -> list[Row]:
     attackers, assets = list(Attacker), list(Asset)
     return sorted(
         found,
-        key=lambda row: (attackers.index(row.attacker), assets.index(row.asset), row.can),
+        key=lambda row: (attackers.index(row.attacker), assets.index(row.asset), row.can.lower()),
     )
 
 
@@ -109,12 +109,17 @@ def table(found: list[Row]) -> str:
         own = [row for row in found if row.attacker is attacker]
         if own:
             lines += ["", f"### {attacker.value[0].upper()}{attacker.value[1:]}", ""]
-            lines += ["| asset | what they can do | what is noticed | test |", "|---|---|---|---|"]
+            lines += ["| asset | they can … | what is noticed | test |", "|---|---|---|---|"]
             lines += [
-                f"| {row.asset.value} | {row.can} | {row.noticed} | `{_short(row.test)}` |"
+                f"| {row.asset.value} | {_began(row.can)} | {row.noticed} | `{_short(row.test)}` |"
                 for row in own
             ]
     return "\n".join([*lines, ""])
+
+
+def _began(sentence: str) -> str:
+    """Return a sentence that goes on after `they can`."""
+    return sentence[:1].lower() + sentence[1:]
 
 
 def _short(test: str) -> str:

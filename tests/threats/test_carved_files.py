@@ -35,7 +35,7 @@ def erased(rig: ShellRig, guest_id: str) -> None:
 @threat(
     Attacker.STORE_OWNER,
     Asset.ERASURE,
-    can="reads no e-mail, name, device, number, message, address or token of an erased guest in "
+    can="read no e-mail, name, device, number, message, address or token of an erased guest in "
     "any SQLite file or write-ahead log, nor a deleted value that the master key would open",
     noticed="nothing to notice: there is nothing left to read",
 )
@@ -68,7 +68,7 @@ def a_minute_later(file: Path) -> None:
 @threat(
     Attacker.STORE_OWNER,
     Asset.ERASURE,
-    can="opens a deleted guest key out of Redis' append-only file with the master key, until the "
+    can="open a deleted guest key out of Redis' append-only file with the master key, until the "
     "file is rewritten (BGREWRITEAOF); afterwards nothing of the guest",
     noticed="`erase` prints what remains, with the command that ends it",
 )
@@ -115,7 +115,7 @@ def rewrite(redis: RedisServer) -> None:
 @threat(
     Attacker.DATABASE_OWNER,
     Asset.ERASURE,
-    can="reads no e-mail, name, device, number, message or token of an erased guest in "
+    can="read no e-mail, name, device, number, message or token of an erased guest in "
     "PostgreSQL's data directory, WAL included; the address until VACUUM FULL and the WAL's end",
     noticed="`erase` prints what remains, with the command that ends it",
 )

@@ -26,8 +26,8 @@ def operator(
 @threat(
     Attacker.STRANGER,
     Asset.ERASURE,
-    can="claims another's e-mail in a form and has the own guest erased by its id; neither Genesys "
-    "nor an erasure by e-mail acts on the claim unless the operator says --unverified",
+    can="claim another's e-mail in a form and have their own guest erased by its id; neither "
+    "Genesys nor an erasure by e-mail acts on the claim unless the operator says --unverified",
     noticed="the command names the guests whose e-mail nobody verified",
 )
 def test_a_claimed_email_has_nobody_deleted(operator: Typist) -> None:
@@ -49,7 +49,7 @@ def test_a_claimed_email_has_nobody_deleted(operator: Typist) -> None:
 @threat(
     Attacker.DATABASE_OWNER,
     Asset.ERASURE,
-    can="finds no address of an erased guest, nor of the person's sign-ins, in the audit log's "
+    can="find no address of an erased guest, nor of the person's sign-ins, in the audit log's "
     "tables; events that come late bring none either",
     noticed="the audit log verifies as before",
 )

@@ -47,7 +47,7 @@ DOORS: dict[str, tuple[Ask, int]] = {
 @threat(
     Attacker.STRANGER,
     Asset.SERVICE,
-    can="tries a door as often as one household may, however many addresses of a /64 they use",
+    can="try an endpoint as often as one household may, however many addresses of a /64 they use",
     noticed="the refusals are in the audit log, sampled, with a count of the others",
 )
 @pytest.mark.parametrize("door", DOORS)
@@ -74,7 +74,7 @@ def test_who_has_the_token_is_let_in_whatever_others_try(bff: BffRig) -> None:
 @threat(
     Attacker.STRANGER,
     Asset.AUDIT_LOG,
-    can="makes it grow by some events a minute, whatever they try and from wherever",
+    can="make it grow by some events a minute, whatever they try and from wherever",
     noticed="how many refusals were left out is an event of its own",
 )
 def test_the_log_that_only_grows_does_not_grow_at_a_strangers_will(bff: BffRig) -> None:

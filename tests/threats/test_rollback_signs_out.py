@@ -40,7 +40,7 @@ def signed_in(bff: BffRig) -> Browser:
 @threat(
     Attacker.STORE_OWNER,
     Asset.SESSION,
-    can="makes a session unreadable: it answers 503 until it is read again, or its user signs in",
+    can="make a session unreadable: it answers 503 until it is read again, or its user signs in",
     noticed="a warning in the log and a count in the metrics",
 )
 def test_an_unreadable_session_is_neither_ended_nor_believed(
