@@ -37,7 +37,9 @@ PROFILES: Final = st.fixed_dictionaries(
 
 
 def told(**more: Any) -> "st.SearchStrategy[GuestFacts]":
-    return st.builds(GuestFacts, guest_id=st.just(GUEST), at=MOMENTS, **more)
+    # What a page says is said to be unverified: not to say so means that it is not known.
+    named = {"email_verified": st.just(value=False), **more}
+    return st.builds(GuestFacts, guest_id=st.just(GUEST), at=MOMENTS, **named)
 
 
 OPENED: Final = told(
