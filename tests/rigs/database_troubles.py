@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event
 
 SERVICE: Final = "outbox_service"
 TABLES: Final = ("guests", "audit_events")
-HIGHEST: Final = 2**63 - 1
+HIGHEST: Final = 9007199254740991
 _POISON: Final = (
     "INSERT INTO audit_events (seq, event_id, at, written_at, action, outcome, actor_kind, actor,"
     f" details, previous, hash) VALUES ({HIGHEST}, 'x', 1, 1, 'x', 'x', 'x', 'x', '{{}}',"
@@ -88,6 +88,7 @@ def _poisoned(place: Place) -> Iterator[None]:
     if sqlite:
         place.run(
             "DROP TRIGGER IF EXISTS audit_events_no_delete",
+            "DROP TRIGGER IF EXISTS audit_events_follows",
             f"{_POISON} {nothing}, {nothing})",
             "CREATE TRIGGER never_at_all BEFORE INSERT ON guests "
             "BEGIN SELECT RAISE(ABORT, 'no'); END",
