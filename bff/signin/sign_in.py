@@ -133,6 +133,7 @@ class SignIn:
             code_verifier=request.code_verifier,
             return_url=wish.return_url,
             surface=wish.surface,
+            since=self._beginner.moment(),
             transaction=wish.transaction,
             prompt=demands.prompt,
             max_age=demands.max_age,
@@ -199,7 +200,11 @@ class SignIn:
         person = self._person(name, desk, identity)
         signed_in = replace(_signed_in(person, identity), issued_at=_issued_at(identity))
         begun = self._beginner.begin(
-            signed_in, identity.tokens, browser=attempt.browser, previous=attempt.previous
+            signed_in,
+            identity.tokens,
+            browser=attempt.browser,
+            previous=attempt.previous,
+            since=attempt.since,
         )
         return Established(token=begun.token, session=begun.session)
 
