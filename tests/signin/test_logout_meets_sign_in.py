@@ -214,3 +214,18 @@ def _forget_marks(rig: EndingRig, named: Named) -> None:
     """Take the marks away: on Redis the hand clock lets nothing expire."""
     subject, sid = named
     rig.store.real.delete(f"logout-mark:{_name(NAME, sid, subject)}")
+
+
+def test_two_notices_of_one_second_with_a_sign_in_between_them(ending: EndingRig) -> None:
+    process = ending.process()
+    ending.clock.advance(timedelta(minutes=1))
+    first = notice(ending, ("amira", None), after=timedelta(0))
+    second = notice(ending, ("amira", None), after=timedelta(0))
+    process.sign_out.by_provider(NAME, first)
+    ending.clock.advance(-timedelta(minutes=1))
+    sign_in = OneSignIn(ending, process)
+
+    process.sign_out.by_provider(NAME, second)
+    sign_in.begin()
+
+    assert sign_in.denied
