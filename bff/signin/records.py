@@ -147,6 +147,8 @@ class Attempt:
     code_verifier: str = field(repr=False)
     return_url: str
     surface: Surface
+    # Comes before every logout notice that is written after this sign-in started.
+    since: int = 0
     transaction: str | None = None
     prompt: str | None = None
     max_age: timedelta | None = None

@@ -47,21 +47,32 @@ class SessionBeginner:
         self._ends: Final = vault.ends
         self._marks = LogoutMarks(foundation)
 
+    def moment(self) -> int:
+        """Return what `begin` wants to know of the time at which a sign-in started."""
+        return self._marks.moment()
+
     def begin(
-        self, signed_in: SignedIn, tokens: TokenSet, *, browser: str, previous: SessionKey | None
+        self,
+        signed_in: SignedIn,
+        tokens: TokenSet,
+        *,
+        browser: str,
+        previous: SessionKey | None,
+        since: int,
     ) -> Begun:
         """Begin a session, and end what this browser had before.
 
         `browser` names the browser that signs in; `previous` is the session that it had when it
-        started. Raises SignInDeniedError if the provider has ended this sign-in meanwhile, and
-        StoreDownError. Nothing is left of the new session then, and its tokens are revoked.
+        started, at the moment `since`. Raises SignInDeniedError if the provider has ended this
+        sign-in meanwhile, and StoreDownError. Nothing is left of the new session then, and its
+        tokens are revoked.
         """
         token = self._book.new_token()
         session = self._book.prepare(token, signed_in)
         try:
             self._vault.lock_away(session, tokens)
             self._book.open(session)
-            self._refuse_if_over(session)
+            self._refuse_if_over(session, since)
             self._end_previous(previous, session)
             self._take_the_place(browser, session)
         except BffError:
@@ -69,8 +80,8 @@ class SessionBeginner:
             raise
         return Begun(token=token, session=session)
 
-    def _refuse_if_over(self, session: BrowserSession) -> None:
-        if self._marks.hit(session) or self._book.look_up(session.key) is None:
+    def _refuse_if_over(self, session: BrowserSession, since: int) -> None:
+        if self._marks.hit(session, since=since) or self._book.look_up(session.key) is None:
             raise SignInDeniedError("the provider has ended this sign-in meanwhile")
 
     def _take_the_place(self, browser: str, session: BrowserSession) -> None:

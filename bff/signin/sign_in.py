@@ -154,6 +154,7 @@ class SignIn:
             code_verifier=request.code_verifier,
             return_url=wish.return_url,
             surface=wish.surface,
+            since=self._beginner.moment(),
             transaction=wish.transaction,
             prompt=demands.prompt,
             max_age=demands.max_age,
@@ -229,7 +230,11 @@ class SignIn:
             _signed_in(person, identity, now=self._clock.now()), issued_at=_issued_at(identity)
         )
         begun = self._beginner.begin(
-            signed_in, identity.tokens, browser=attempt.browser, previous=attempt.previous
+            signed_in,
+            identity.tokens,
+            browser=attempt.browser,
+            previous=attempt.previous,
+            since=attempt.since,
         )
         return Established(token=begun.token, session=begun.session)
 

@@ -193,10 +193,13 @@ class EndingRig:
     ) -> Signed:
         """Sign somebody in who has a chat as well, some seconds after all that was before."""
         self.clock.advance(timedelta(seconds=2))
+        since = process.beginner.moment()
         which = self.provider if provider == NAME else self.other_provider
         tokens = which.sign_on()
         signed_in = signed(subject, provider, sid=f"sid of {subject}", issued_at=issued_at)
-        begun = process.beginner.begin(signed_in, tokens, browser=browser, previous=previous)
+        begun = process.beginner.begin(
+            signed_in, tokens, browser=browser, previous=previous, since=since
+        )
         jwt = f"jwt-{next(self.numbers)}"
         self.hold(begun.session.key, jwt)
         return Signed(token=begun.token, session=begun.session, tokens=tokens, jwt=jwt)

@@ -41,6 +41,7 @@ class OneSignIn:
         rig.clock.advance(timedelta(minutes=1))
         self._rig = rig
         self._process = process
+        self._since = process.beginner.moment()
         self.tokens: TokenSet = rig.provider.sign_on()
         self._issued_at = rig.clock.now()
         self.token: SessionToken | None = None
@@ -51,7 +52,9 @@ class OneSignIn:
         who = signed("amira", sid=SID, issued_at=self._issued_at)
         browser = f"browser {next(self._rig.numbers)}"
         try:
-            begun = self._process.beginner.begin(who, self.tokens, browser=browser, previous=None)
+            begun = self._process.beginner.begin(
+                who, self.tokens, browser=browser, previous=None, since=self._since
+            )
         except SignInDeniedError:
             self.denied = True
             return
@@ -69,14 +72,17 @@ class OneSignIn:
         return not names and self.tokens.refresh_token in self._rig.provider.revoked
 
 
+@pytest.mark.parametrize("after", [timedelta(0), SECOND])
 @pytest.mark.parametrize("named", MEANT)
-def test_a_logout_between_any_two_steps_of_a_sign_in_wins(ending: EndingRig, named: Named) -> None:
+def test_a_logout_between_any_two_steps_of_a_sign_in_wins(
+    ending: EndingRig, named: Named, after: timedelta
+) -> None:
     at, came = 0, True
     while came:
         at += 1
         process, other = ending.process(), ending.process(ending.store.real)
         sign_in = OneSignIn(ending, process)
-        told = notice(ending, named)
+        told = notice(ending, named, after=after)
         with ending.store.interrupted(
             at,
             lambda o=other, t=told: o.sign_out.by_provider(NAME, t),  # type: ignore[misc]
@@ -95,16 +101,17 @@ def test_a_logout_between_any_two_steps_of_a_sign_in_wins(ending: EndingRig, nam
     assert at > 10
 
 
+@pytest.mark.parametrize("after", [timedelta(0), SECOND])
 @pytest.mark.parametrize("named", MEANT)
 def test_a_sign_in_between_any_two_steps_of_a_logout_is_ended_or_refused(
-    ending: EndingRig, named: Named
+    ending: EndingRig, named: Named, after: timedelta
 ) -> None:
     at, came = 0, True
     while came:
         at += 1
         process, other = ending.process(ending.store.real), ending.process()
         sign_in = OneSignIn(ending, process)
-        told = notice(ending, named)
+        told = notice(ending, named, after=after)
         with ending.store.interrupted(at, sign_in.begin):
             other.sign_out.by_provider(NAME, told)
             came = ending.store.calls >= at
@@ -142,12 +149,17 @@ def test_a_logout_at_another_provider_ends_nothing(ending: EndingRig) -> None:
     assert before.lives()
 
 
-def test_the_next_sign_in_of_the_same_person_is_not_ended(ending: EndingRig) -> None:
-    """The mark is minutes old when they sign in again; their ID token is newer than it."""
+@pytest.mark.parametrize("same_second", [False, True])
+@pytest.mark.parametrize("named", MEANT)
+def test_the_next_sign_in_of_the_same_person_is_not_ended(
+    ending: EndingRig, named: Named, same_second: bool
+) -> None:
+    """The mark is there when they sign in again, be it within the second of its notice."""
     process = ending.process()
-    told = notice(ending, ("amira", None), after=timedelta(0))
+    told = notice(ending, named, after=timedelta(0))
     process.sign_out.by_provider(NAME, told)
 
+    ending.clock.advance(-timedelta(minutes=1) if same_second else timedelta(0))
     later = OneSignIn(ending, process)
     later.begin()
 
@@ -192,6 +204,7 @@ def test_what_was_denied_holds_no_place_and_ends_nobody(ending: EndingRig) -> No
             sign_in.tokens,
             browser="shared",
             previous=earlier.key,
+            since=sign_in._since,
         )
 
     assert process.book.find(earlier.token) is not None
@@ -201,3 +214,18 @@ def _forget_marks(rig: EndingRig, named: Named) -> None:
     """Take the marks away: on Redis the hand clock lets nothing expire."""
     subject, sid = named
     rig.store.real.delete(f"logout-mark:{_name(NAME, sid, subject)}")
+
+
+def test_two_notices_of_one_second_with_a_sign_in_between_them(ending: EndingRig) -> None:
+    process = ending.process()
+    ending.clock.advance(timedelta(minutes=1))
+    first = notice(ending, ("amira", None), after=timedelta(0))
+    second = notice(ending, ("amira", None), after=timedelta(0))
+    process.sign_out.by_provider(NAME, first)
+    ending.clock.advance(-timedelta(minutes=1))
+    sign_in = OneSignIn(ending, process)
+
+    process.sign_out.by_provider(NAME, second)
+    sign_in.begin()
+
+    assert sign_in.denied

@@ -61,16 +61,42 @@ def test_the_sign_in_is_refused_and_its_tokens_are_dead(
         bff.services.providers["main"].renew(seen[0].tokens)
 
 
-def test_the_sign_in_after_that_lives(bff: BffRig, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seconds", [0, 2])
+@pytest.mark.parametrize("by", ["sid", "sub"])
+def test_the_sign_in_after_that_lives(
+    bff: BffRig, monkeypatch: pytest.MonkeyPatch, by: str, seconds: int
+) -> None:
+    """Even within the same second, and although the provider's own session went on."""
     browser = bff.browser()
     with monkeypatch.context() as once:
-        after_redeeming(bff, once, lambda identity: told(bff, identity, by="sub"))
+        after_redeeming(bff, once, lambda identity: told(bff, identity, by=by))
         browser.sign_in()
-    bff.clock.advance(timedelta(seconds=2))
+    bff.clock.advance(timedelta(seconds=seconds))
 
     browser.sign_in()
 
     assert browser.signed_in
+
+
+@pytest.mark.parametrize("by", ["sid", "sub"])
+def test_a_logout_before_the_code_is_redeemed_counts_too(bff: BffRig, by: str) -> None:
+    """The person has come back from the provider, and their browser is slow."""
+    browser = bff.browser()
+    way_back = browser.at_provider(browser.start())
+    other = bff.browser()
+    other.visitor.http.cookies.update(browser.visitor.http.cookies)
+    other.sign_in()
+    session = bff.services.book.look_up(bff.key_of(other))  # type: ignore[arg-type]  # as text
+    assert session is not None
+    sid = session.provider_sid if by == "sid" else None
+    token = bff.provider.provider.logout_token("brand", subject=session.person.subject, sid=sid)
+    other.client.post("/auth/backchannel-logout", data={"logout_token": token})
+
+    answer = browser.get(way_back)
+
+    assert not other.signed_in
+    assert not browser.signed_in
+    assert "sign_in_denied" in fragment_of(answer)
 
 
 def test_the_session_that_the_browser_had_goes_on(
