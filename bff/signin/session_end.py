@@ -235,7 +235,7 @@ class SessionEnder:
             self._close(held)
             return held.record
         held = self._barred(held)
-        held = self._emptied(held)
+        held = self._tried_to_empty(held)
         for step, work in (
             (EndStep.GROUPS, self._leave_groups),
             (EndStep.PAGES, self._tell_pages),
@@ -246,6 +246,15 @@ class SessionEnder:
         ):
             held = self._tried(held, step, work)
         return self._put_away(held)
+
+    def _tried_to_empty(self, held: Held[EndJob]) -> Held[EndJob]:
+        try:
+            return self._emptied(held)
+        except UnreadableRecordError as error:
+            # Tokens that a newer version wrote, or whose key is away: a round looks again, and
+            # until then no version that reads them can use them without the session.
+            log.warning("session %s: %s", held.record.key[:8], error.detail)
+            return held
 
     def _barred(self, held: Held[EndJob]) -> Held[EndJob]:
         job = held.record
@@ -274,9 +283,12 @@ class SessionEnder:
         return replace(held, record=held.record.having(EndStep.TOKENS))
 
     def _closed(self, key: SessionKey) -> VaultEntry | None:
-        """Close the vault's entry, so that no renewal under way saves over it; return it."""
+        """Close the vault's entry, so that no renewal under way saves over it; return it.
+
+        Raises UnreadableRecordError: what cannot be read is not absent.
+        """
         while True:
-            held = self._entry(key)
+            held = self._vault.get(key)
             if held is None or held.record.closed:
                 return None if held is None else held.record
             closed = replace(held.record, closed=True)
@@ -287,7 +299,7 @@ class SessionEnder:
         self, held: Held[EndJob], step: EndStep, work: Callable[[EndJob], None]
     ) -> Held[EndJob]:
         job = held.record
-        if step in job.done:
+        if step in job.done or (step is EndStep.PROVIDER and EndStep.TOKENS not in job.done):
             return held
         try:
             work(job)
