@@ -47,6 +47,13 @@ class SignedIn:
     issued_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOut:
+    """What was taken out of the book; no session if it could not be read."""
+
+    session: BrowserSession | None
+
+
 class SessionBook:
     """Every session there is. Ids are stored hashed; records are sealed."""
 
@@ -131,6 +138,14 @@ class SessionBook:
 
         This is the book's part only. `SessionEnder` ends a session with all that belongs to it.
         """
+        found = self.take_out(key, reason)
+        if found is None:
+            return None
+        self.write_down(key, found.session, reason, by)
+        return found.session
+
+    def take_out(self, key: SessionKey, reason: EndReason) -> "TakenOut | None":
+        """Do as `end` does, and leave it to the caller to have it written down."""
         try:
             session = self.record(key)
         except UnreadableRecordError:
@@ -140,8 +155,7 @@ class SessionBook:
             return None
         self._leave_groups(key, session)
         self.tell_pages(key, reason)
-        self.write_down(key, session, reason, by)
-        return session
+        return TakenOut(session=session)
 
     def remove(self, session: BrowserSession) -> None:
         """Take out a session that nobody has used, or what is left of one. Nobody is told."""
@@ -158,16 +172,18 @@ class SessionBook:
         session: BrowserSession | None,
         reason: EndReason,
         by: EndedBy | None,
-    ) -> None:
-        """Have the end in the audit log. Twice is written once."""
+    ) -> bool:
+        """Have the end in the audit log. Twice is written once; False if it is to be done again."""
         log.info("session %s ended: %s", key[:8], by.value if by else reason.value)
-        self._ledger.ended(
+        kept = self._ledger.ended(
             person=session.person.pairwise if session else None,
             provider=session.person.provider if session else "",
             session_key=key,
             reason=reason.value,
             by=by.value if by else "",
         )
+        # Only who says so has not kept it.
+        return kept is not False
 
     def of_person(self, *, provider: str, subject: str) -> list[BrowserSession]:
         """Return all live sessions of one person. UnreadableRecordError if one cannot be told."""

@@ -35,6 +35,10 @@ _TOLD_SOON: Final = frozenset(
 """Whose provider is not called now: it waits for our answer, or has just refused, or is away."""
 
 
+class _NotKeptError(BffError):
+    """An event is where it would be lost with this process."""
+
+
 class EndStep(StrEnum):
     """What there is to do, in this order."""
 
@@ -262,8 +266,8 @@ class SessionEnder:
             return held
         steps: frozenset[EndStep] = frozenset({EndStep.RECORD})
         try:
-            if self._book.end(job.key, job.by.reason, job.by) is not None:
-                steps = _OF_THE_BOOK
+            if self._book.take_out(job.key, job.by.reason) is not None:
+                steps = _OF_THE_BOOK - {EndStep.AUDIT}
         except StoreDownError:
             if self._book.record(job.key) is not None:
                 raise
@@ -316,7 +320,9 @@ class SessionEnder:
         self._book.tell_pages(job.key, job.by.reason)
 
     def _write_down(self, job: EndJob) -> None:
-        self._book.write_down(job.key, job.session, job.by.reason, job.by)
+        if not self._book.write_down(job.key, job.session, job.by.reason, job.by):
+            # In the memory of this process only: noted once more, it is still one event.
+            raise _NotKeptError("the audit event is not kept for good yet")
 
     def _let_go_of_genesys(self, job: EndJob, *, soon: bool) -> None:
         for held in self._held:

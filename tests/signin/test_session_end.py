@@ -374,6 +374,23 @@ def test_everyone_are_also_those_that_cannot_be_read(ending: EndingRig) -> None:
     assert strange.tokens.refresh_token in ending.provider.revoked
 
 
+@pytest.mark.parametrize("how", EVERY_END)
+def test_an_event_that_a_dead_process_had_in_memory_is_written_all_the_same(
+    ending: EndingRig, how: str
+) -> None:
+    process = ending.process()
+    signed = ending.sign_in(process)
+    ending.trail.full = True
+    EVERY_END[how](ending, process, signed)
+    ending.settle()
+    assert ending.trail.of(signed.session) == []
+
+    ending.trail.full = False
+    ending.settle()
+
+    assert ending.leftovers(signed) == {}
+
+
 def _tried(work: Callable[[], object]) -> object:
     """Return what it gives; None if the store failed it."""
     try:
