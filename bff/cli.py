@@ -223,14 +223,19 @@ def _sessions_revoke(options: argparse.Namespace) -> int:
         return EXIT_USAGE
     here = _services(options)
     try:
-        chosen = here.book.everyone()
-        if not options.everyone:
-            chosen = chosen_sessions(chosen, prefix=options.session, person=options.person)
+        if options.everyone:
+            # Also those that this version cannot read.
+            keys = here.book.keys()
+        else:
+            chosen = chosen_sessions(
+                here.book.everyone(), prefix=options.session, person=options.person
+            )
+            keys = [session.key for session in chosen]
     except NoSessionChosenError as error:
         print(f"messenger-bff: {error}; nothing was revoked", file=sys.stderr)
         return EXIT_FAULT
     else:
-        ended = here.sign_out.revoke_all(session.key for session in chosen)
+        ended = here.sign_out.revoke_all(keys)
         print("1 session revoked" if ended == 1 else f"{ended} sessions revoked")
         return 0 if ended else EXIT_FAULT
     finally:

@@ -356,8 +356,11 @@ class SignInLedger(Protocol):
 
     def ended(
         self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
-    ) -> None:
-        """A session is over, for this reason, by whom. Told twice it is written once."""
+    ) -> bool:
+        """A session is over, for this reason, by whom. Told twice it is written once.
+
+        False if that would not survive this process: tell it again.
+        """
 
 
 class NoLedger:
@@ -371,8 +374,10 @@ class NoLedger:
 
     def ended(
         self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
-    ) -> None:
+    ) -> bool:
         """Forget it."""
+        del person, provider, session_key, reason, by
+        return True
 
 
 NO_LEDGER: Final = NoLedger()

@@ -49,10 +49,10 @@ const lifeOf = (jwt) =>
 const HIDDEN = '…';
 const MOST_TEXT = 120;
 const isSecretWord =
-  /^(codes?|state|totp|pin|puk|tan|sid|nonce|key|auth|sig|sub|hint|ticket|jti|pwd|pass|mail|phone|tel|mobile|user|username|login|cookie|bearer|cvv|cvc|iban|ssn|device|challenge|signature|csrf|xsrf|saml)$/;
+  /^(codes?|state|totp|pin|puk|tan|sid|nonce|key|auth|sig|sub|hint|ticket|jti|pwd|pass|mail|phone|tel|mobile|user|username|login|cookie|bearer|cvv|cvc|iban|ssn|device|challenge|signature|csrf|xsrf|saml|pw|hmac|nickname|dob|upn)$/;
 const hasSecretPart =
-  /token|secret|passw|passphrase|passcode|apikey|privatekey|credential|session|verifier|otp|jwt|email|assertion|authoriz|onetime|givenname|familyname|firstname|lastname|fullname|birth|kennwort|contrase|senha|motdepasse|código|codigo|codice|wachtwoord/;
-const whateverItSays = /secret|pass|pwd|otp|pin|puk|tan|name|birth|kennwort|contrase|senha|wachtwoord/i;
+  /token|secret|passw|passphrase|passcode|passkey|apikey|privatekey|credential|session|sessid|dpop|verifier|otp|jwt|email|assertion|authoriz|onetime|givenname|familyname|firstname|lastname|fullname|birth|kennwort|contrase|senha|motdepasse|código|codigo|codice|wachtwoord/;
+const whateverItSays = /secret|pass|pwd|pw$|otp|pin|puk|tan|name|birth|kennwort|contrase|senha|wachtwoord/i;
 const aboutCodes = /code|código|codigo|codice|otp|\bpin\b|\btan\b|one.?time|verif|2fa|mfa|\bsms\b/i;
 const knownWords =
   /^(access|account|answer|attempt|attributes|authenticated|at|connections|consent|credentials|denied|ended|error|expired|failed|genesys|in|incomplete|interaction|internal|invalid|large|leaves|led|limited|logged|login|logout|many|messenger|mismatch|missing|mode|needed|never|nowhere|offline|online|outcome|out|permission|person|provider|rate|ready|reauthenticate|recording|redirect|refresh|refused|request|required|scope|selection|server|service|session|sign|signed|signing|state|store|supported|tabs|temporarily|together|token|too|unavailable|unknown|unsupported|untold|uri|without|wrong|client|grant|response|type|unauthorized)([_-]|$)/;
@@ -95,8 +95,12 @@ function isSecret(/** @type {string} */ name) {
 function valueOf(name, rest) {
   if (/^[[{]/.test(rest)) return rest;
   const quoted = /^\\*(["'])(?:\\[^]|(?!\1)[^])*\1?/.exec(rest);
-  // A pass phrase has blanks in it.
-  const whole = whateverItSays.test(name) ? /^[^&;,\n]*/ : /^(?:(?:bearer|basic|digest)\s+)?[^\s&;,"'<>)\]}]*/i;
+  // A pass phrase has blanks in it, and a header of several pairs ends with its line.
+  const whole = /cookie2?$|authorization$/i.test(name)
+    ? /^[^\n]*/
+    : whateverItSays.test(name)
+      ? /^[^&;,\n]*/
+      : /^(?:(?:bearer|basic|digest|dpop)\s+)?[^\s&;,"'<>)\]}]*/i;
   return (quoted ?? /** @type {RegExpExecArray} */ (whole.exec(rest)))[0];
 }
 
@@ -128,9 +132,12 @@ function withoutSecrets(text) {
   // What is cut in two is known by neither half.
   if (plain !== text) plain = plain.replace(/\S*$/, HIDDEN);
   plain = decoded(plain)
-    .replace(/\S+(?:@|\s?[[(]at[\])]\s?)\S+/gi, HIDDEN)
+    .replace(
+      /\S+(?:@|&commat;?|\s?[[({]at[\])}]\s?)\S+|\S+\sat\s\S+(?:\sdot\s|\s?[[(]dot[\])]\s?)[a-z]{2,}\b/gi,
+      HIDDEN,
+    )
     .replace(/\S*:\/\/\S*|[?#]\S*=\S*/g, HIDDEN)
-    .replace(/\b(bearer|basic|digest)\s+[^\s,;"']+/gi, '$1 ' + HIDDEN);
+    .replace(/\b(bearer|basic|digest|dpop)\s+[^\s,;"']+/gi, '$1 ' + HIDDEN);
   plain = withoutNamed(plain);
   for (const look of aboutCodes.test(plain) ? [...LOOKS, ...LOOKS_OF_CODES] : LOOKS) plain = plain.replace(look, unlessKnown);
   return plain.slice(0, MOST_TEXT);

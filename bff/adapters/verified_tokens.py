@@ -193,8 +193,9 @@ class TokenVerifier:
             raise LogoutTokenError(problem)
         claims = token.claims
         return LogoutNotice(
-            subject=claims.get("sub"),
-            sid=claims.get("sid"),
+            # An empty text names nobody: it must not hide the one that does.
+            subject=claims.get("sub") or None,
+            sid=claims.get("sid") or None,
             jti=claims["jti"],
             issued_at=datetime.fromtimestamp(claims["iat"], UTC),
         )

@@ -94,16 +94,18 @@ class FlowLedger:
 
     def ended(
         self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
-    ) -> None:
-        """A session is over."""
-        self.behind.ended(
+    ) -> bool:
+        """A session is over. What the ledger does not keep is told again, and recorded then."""
+        kept = self.behind.ended(
             person=person, provider=provider, session_key=session_key, reason=reason, by=by
         )
-        self.recorder.note(
-            FlowStep.SESSION_ENDED,
-            session_key=session_key,
-            facts={"provider": provider, "reason": reason},
-        )
+        if kept:
+            self.recorder.note(
+                FlowStep.SESSION_ENDED,
+                session_key=session_key,
+                facts={"provider": provider, "reason": reason},
+            )
+        return kept
 
 
 def _plain(value: Fact) -> Fact:

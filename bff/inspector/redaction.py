@@ -15,15 +15,21 @@ HIDDEN: Final = "…"
 _ENCODED: Final = re.compile(r"(?:%|\\u00|\\x|&#x)([2-7][0-9a-f]);?", re.IGNORECASE)
 _ENTITY: Final = re.compile(r"&#(3[2-9]|[4-9]\d|1[01]\d|12[0-6]);")
 _UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
-_MAIL: Final = re.compile(r"\S+(?:@|\s?[\[(]at[\])]\s?)\S+", re.IGNORECASE)
+_MAIL: Final = re.compile(
+    r"\S+(?:@|&commat;?|\s?[\[({]at[\])}]\s?)\S+"
+    r"|\S+\sat\s\S+(?:\sdot\s|\s?[\[(]dot[\])]\s?)[a-z]{2,}\b",
+    re.IGNORECASE,
+)
 _PLACE: Final = re.compile(r"\S*://\S*|[?#]\S*=\S*")
 _NAMED: Final = re.compile(
     r"([^\W\d_][\w.-]*)[\"'\\\])]*(?:\s*(?:=>|[=:])\s*|(\s+(?:is|was|ist|lautet)\s+))"
 )
 _QUOTED: Final = re.compile(r"\\*([\"'])(?:\\.|(?!\1).)*\1?", re.DOTALL)
-_WORD: Final = re.compile(r"(?:(?:bearer|basic|digest)\s+)?[^\s&;,\"'<>)\]}]*", re.IGNORECASE)
+_WORD: Final = re.compile(r"(?:(?:bearer|basic|digest|dpop)\s+)?[^\s&;,\"'<>)\]}]*", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"[^&;,\n]*")
-_SCHEME: Final = re.compile(r"\b(bearer|basic|digest)\s+[^\s,;\"']+", re.IGNORECASE)
+_LINE: Final = re.compile(r"[^\n]*")
+_HEADER: Final = re.compile(r"cookie2?$|authorization$", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"\b(bearer|basic|digest|dpop)\s+[^\s,;\"']+", re.IGNORECASE)
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+")
 
 _SECRET_WORDS: Final = frozenset(
@@ -31,16 +37,16 @@ _SECRET_WORDS: Final = frozenset(
         r"\w+",
         "code codes state totp pin puk tan sid nonce key auth sig sub hint ticket jti pwd pass mail"
         " phone tel mobile user username login cookie bearer cvv cvc iban ssn device challenge"
-        " signature csrf xsrf saml",
+        " signature csrf xsrf saml pw hmac nickname dob upn",
     )
 )
 _SECRET_PARTS: Final = re.compile(
-    r"token|secret|passw|passphrase|passcode|apikey|privatekey|credential|session|verifier|otp|jwt"
+    r"token|secret|passw|passphrase|passcode|passkey|apikey|privatekey|credential|session|sessid|dpop|verifier|otp|jwt"
     r"|email|assertion|authoriz|onetime|givenname|familyname|firstname|lastname|fullname|birth"
     r"|kennwort|contrase|senha|motdepasse|código|codigo|codice|wachtwoord"
 )
 _WHATEVER_IT_SAYS: Final = re.compile(
-    r"secret|pass|pwd|otp|pin|puk|tan|name|birth|kennwort|contrase|senha|wachtwoord"
+    r"secret|pass|pwd|pw$|otp|pin|puk|tan|name|birth|kennwort|contrase|senha|wachtwoord"
 )
 _ABOUT_CODES: Final = re.compile(
     r"code|código|codigo|codice|otp|\bpin\b|\btan\b|one.?time|verif|2fa|mfa|\bsms\b", re.IGNORECASE
@@ -134,8 +140,9 @@ def _end_of_value(name: str, text: str, place: int) -> int:
         return len(text)
     found = _QUOTED.match(text, place)
     if found is None:
-        # A pass phrase has blanks in it.
+        # A pass phrase has blanks in it, and a header of several pairs ends with its line.
         whole = _CLAUSE if _WHATEVER_IT_SAYS.search(name.lower()) else _WORD
+        whole = _LINE if _HEADER.search(name) else whole
         found = whole.match(text, place)
     return place if found is None else found.end()
 

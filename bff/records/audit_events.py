@@ -89,5 +89,9 @@ class AuditEvent:
 class AuditTrail(Protocol):
     """Where events go. Writing one must not stop what it tells of."""
 
-    def note(self, event: AuditEvent) -> None:
-        """Keep the event. Returns soon and raises nothing, even if the database is away."""
+    def note(self, event: AuditEvent) -> bool:
+        """Keep the event. Returns soon and raises nothing, even if the database is away.
+
+        False if it would not survive this process: whoever can note it again later should. An
+        event of the same id is written once.
+        """

@@ -147,19 +147,21 @@ class OutboxTrail:
         """Return how many events wait in memory."""
         return len(self._held)
 
-    def note(self, event: AuditEvent) -> None:
-        """Keep the event. Returns soon and raises nothing."""
+    def note(self, event: AuditEvent) -> bool:
+        """Keep the event; False if it is in memory only. Returns soon and raises nothing."""
         try:
             held = self._taken(event)
         except Exception:
-            # A mistake of the caller must not stop what the event tells of.
+            # A mistake of the caller must not stop what the event tells of, and is none later.
             log.exception("audit: an event of %r cannot be written", event.action)
-            return
+            return True
         if held is None:
-            return
+            return True
         waits = self._held and self._clock.now() < self._not_before
         if waits or not (self.flush() and self._sent(held)):
             self._hold(held)
+            return False
+        return True
 
     def flush(self) -> bool:
         """Put what waits in memory into the outbox; say whether all of it is there now."""
@@ -211,6 +213,9 @@ class OutboxTrail:
 
     def _hold(self, held: Held) -> None:
         with self._lock:
+            if any(other.entry.event_id == held.entry.event_id for other in self._held):
+                # Noted again, because it was not kept for good.
+                return
             if len(self._held) < self._limit:
                 self._held.append(held)
                 return

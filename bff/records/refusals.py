@@ -68,21 +68,20 @@ class RefusalSampler:
         self._entropy = entropy
         self._limits = limits or RefusalLimits()
 
-    def note(self, event: AuditEvent) -> None:
-        """Write it, or count it."""
+    def note(self, event: AuditEvent) -> bool:
+        """Write it, or count it. What a stranger may cause is never to be noted again."""
         if OF_STRANGERS.get(event.action) is not event.outcome:
-            self._trail.note(event)
-            return
+            return self._trail.note(event)
         try:
             if not self._has_room(event):
                 self._store.count(_left_out(event.action), window=COUNTED_FOR)
-                return
+                return True
             event = _with(event, self._claimed(event.action))
         except StoreDownError as error:
             # Nothing can be counted: what a stranger may cause is not kept in memory for that.
             log.warning("a refusal is in this log only: %s: %s", event.action, error.detail)
-            return
-        self._trail.note(event)
+            return True
+        return self._trail.note(event)
 
     def once(self) -> None:
         """Tell what was left out and is not told yet, in one process of all. StoreDownError."""

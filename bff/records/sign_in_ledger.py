@@ -61,8 +61,11 @@ class TrailLedger:
 
     def ended(
         self, *, person: str | None, provider: str, session_key: str, reason: str, by: str = ""
-    ) -> None:
-        """A session is over, for this reason. Told twice it is one event: a session ends once."""
+    ) -> bool:
+        """A session is over, for this reason. Told twice it is one event: a session ends once.
+
+        False if the event would not survive this process: tell it again.
+        """
         details: dict[str, Detail] = {"reason": reason, "session": session_key[:SHOWN_KEY_CHARS]}
         if provider:
             details["provider"] = provider
@@ -73,7 +76,7 @@ class TrailLedger:
         if actor.kind is not ActorKind.PERSON:
             # Whose session it was: the actor does not say it here.
             details["person"] = person
-        self._note(action, actor, details, event_id=_end_of(session_key))
+        return self._note(action, actor, details, event_id=_end_of(session_key))
 
     def _who(self, person: str | None, by: str) -> Actor:
         if by in _BY_THEMSELVES:
@@ -90,8 +93,8 @@ class TrailLedger:
         outcome: Outcome = Outcome.DONE,
         *,
         event_id: str | None = None,
-    ) -> None:
-        self.trail.note(
+    ) -> bool:
+        return self.trail.note(
             AuditEvent(
                 event_id=event_id or self.entropy.token(EVENT_ID_BYTES),
                 at=self.clock.now(),

@@ -1,7 +1,7 @@
 """The sessions: begun at a sign-in, found by cookie, listed for a person, ended for a reason."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -45,6 +45,13 @@ class SignedIn:
     auth_time: datetime | None
     acr: str | None
     issued_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenOut:
+    """What was taken out of the book; no session if it could not be read."""
+
+    session: BrowserSession | None
 
 
 class SessionBook:
@@ -131,6 +138,14 @@ class SessionBook:
 
         This is the book's part only. `SessionEnder` ends a session with all that belongs to it.
         """
+        found = self.take_out(key, reason)
+        if found is None:
+            return None
+        self.write_down(key, found.session, reason, by)
+        return found.session
+
+    def take_out(self, key: SessionKey, reason: EndReason) -> "TakenOut | None":
+        """Do as `end` does, and leave it to the caller to have it written down."""
         try:
             session = self.record(key)
         except UnreadableRecordError:
@@ -140,8 +155,7 @@ class SessionBook:
             return None
         self._leave_groups(key, session)
         self.tell_pages(key, reason)
-        self.write_down(key, session, reason, by)
-        return session
+        return TakenOut(session=session)
 
     def remove(self, session: BrowserSession) -> None:
         """Take out a session that nobody has used, or what is left of one. Nobody is told."""
@@ -158,32 +172,47 @@ class SessionBook:
         session: BrowserSession | None,
         reason: EndReason,
         by: EndedBy | None,
-    ) -> None:
-        """Have the end in the audit log. Twice is written once."""
+    ) -> bool:
+        """Have the end in the audit log. Twice is written once; False if it is to be done again."""
         log.info("session %s ended: %s", key[:8], by.value if by else reason.value)
-        self._ledger.ended(
+        kept = self._ledger.ended(
             person=session.person.pairwise if session else None,
             provider=session.person.provider if session else "",
             session_key=key,
             reason=reason.value,
             by=by.value if by else "",
         )
+        # Only who says so has not kept it.
+        return kept is not False
 
     def of_person(self, *, provider: str, subject: str) -> list[BrowserSession]:
         """Return all live sessions of one person. UnreadableRecordError if one cannot be told."""
-        return self._live(self._store.members(_person_group(provider, subject)))
+        return list(self._live(self._store.members(_person_group(provider, subject))))
 
     def of_provider_session(self, *, provider: str, sid: str) -> list[BrowserSession]:
         """Return the live sessions that began in one session at the provider."""
-        return self._live(self._store.members(_sid_group(provider, sid)))
+        return list(self.each_of(provider=provider, subject=None, sid=sid))
+
+    def each_of(
+        self, *, provider: str, subject: str | None, sid: str | None
+    ) -> Iterator[BrowserSession]:
+        """Yield the live sessions of one session at the provider, or without `sid` of a person.
+
+        One that cannot be read hides no other: UnreadableRecordError comes after all of them.
+        """
+        group = _person_group(provider, subject or "") if sid is None else _sid_group(provider, sid)
+        yield from self._live(self._store.members(group))
+
+    def keys(self) -> list[SessionKey]:
+        """Return the key of every session that is listed, also of those that cannot be read."""
+        return [SessionKey(key) for key in self._store.members(EVERYONE)]
 
     def everyone(self) -> list[BrowserSession]:
         """Return all live sessions that can be read, newest first."""
         live: list[BrowserSession] = []
-        for key in self._store.members(EVERYONE):
-            # One that a newer version wrote must not hide all others; it is told in the log.
-            with suppress(UnreadableRecordError):
-                live += self._live([key])
+        # One that a newer version wrote must not hide all others; it is told in the log.
+        with suppress(UnreadableRecordError):
+            live.extend(self._live(self._store.members(EVERYONE)))
         return sorted(live, key=lambda session: session.created_at, reverse=True)
 
     def _held(self, key: SessionKey) -> Held[BrowserSession] | None:
@@ -212,9 +241,18 @@ class SessionBook:
         for group in _groups(session) if session else (EVERYONE,):
             self._store.leave(group, key)
 
-    def _live(self, keys: Iterable[str]) -> list[BrowserSession]:
-        found = (self.look_up(SessionKey(key)) for key in keys)
-        return [session for session in found if session is not None]
+    def _live(self, keys: Iterable[str]) -> Iterator[BrowserSession]:
+        unreadable: UnreadableRecordError | None = None
+        for key in keys:
+            try:
+                session = self.look_up(SessionKey(key))
+            except UnreadableRecordError as error:
+                unreadable = error
+                continue
+            if session is not None:
+                yield session
+        if unreadable is not None:
+            raise unreadable
 
 
 def _person_group(provider: str, subject: str) -> str:

@@ -35,6 +35,10 @@ _TOLD_SOON: Final = frozenset(
 """Whose provider is not called now: it waits for our answer, or has just refused, or is away."""
 
 
+class _NotKeptError(BffError):
+    """An event is where it would be lost with this process."""
+
+
 class EndStep(StrEnum):
     """What there is to do, in this order."""
 
@@ -235,7 +239,7 @@ class SessionEnder:
             self._close(held)
             return held.record
         held = self._barred(held)
-        held = self._emptied(held)
+        held = self._tried_to_empty(held)
         for step, work in (
             (EndStep.GROUPS, self._leave_groups),
             (EndStep.PAGES, self._tell_pages),
@@ -247,14 +251,23 @@ class SessionEnder:
             held = self._tried(held, step, work)
         return self._put_away(held)
 
+    def _tried_to_empty(self, held: Held[EndJob]) -> Held[EndJob]:
+        try:
+            return self._emptied(held)
+        except UnreadableRecordError as error:
+            # Tokens that a newer version wrote, or whose key is away: a round looks again, and
+            # until then no version that reads them can use them without the session.
+            log.warning("session %s: %s", held.record.key[:8], error.detail)
+            return held
+
     def _barred(self, held: Held[EndJob]) -> Held[EndJob]:
         job = held.record
         if EndStep.RECORD in job.done:
             return held
         steps: frozenset[EndStep] = frozenset({EndStep.RECORD})
         try:
-            if self._book.end(job.key, job.by.reason, job.by) is not None:
-                steps = _OF_THE_BOOK
+            if self._book.take_out(job.key, job.by.reason) is not None:
+                steps = _OF_THE_BOOK - {EndStep.AUDIT}
         except StoreDownError:
             if self._book.record(job.key) is not None:
                 raise
@@ -274,9 +287,12 @@ class SessionEnder:
         return replace(held, record=held.record.having(EndStep.TOKENS))
 
     def _closed(self, key: SessionKey) -> VaultEntry | None:
-        """Close the vault's entry, so that no renewal under way saves over it; return it."""
+        """Close the vault's entry, so that no renewal under way saves over it; return it.
+
+        Raises UnreadableRecordError: what cannot be read is not absent.
+        """
         while True:
-            held = self._entry(key)
+            held = self._vault.get(key)
             if held is None or held.record.closed:
                 return None if held is None else held.record
             closed = replace(held.record, closed=True)
@@ -287,7 +303,7 @@ class SessionEnder:
         self, held: Held[EndJob], step: EndStep, work: Callable[[EndJob], None]
     ) -> Held[EndJob]:
         job = held.record
-        if step in job.done:
+        if step in job.done or (step is EndStep.PROVIDER and EndStep.TOKENS not in job.done):
             return held
         try:
             work(job)
@@ -304,7 +320,9 @@ class SessionEnder:
         self._book.tell_pages(job.key, job.by.reason)
 
     def _write_down(self, job: EndJob) -> None:
-        self._book.write_down(job.key, job.session, job.by.reason, job.by)
+        if not self._book.write_down(job.key, job.session, job.by.reason, job.by):
+            # In the memory of this process only: noted once more, it is still one event.
+            raise _NotKeptError("the audit event is not kept for good yet")
 
     def _let_go_of_genesys(self, job: EndJob, *, soon: bool) -> None:
         for held in self._held:

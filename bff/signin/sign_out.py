@@ -1,7 +1,7 @@
 """Signing out: here, at the provider, by the operator, or because the provider says so."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -115,7 +115,8 @@ class SignOut:
         """Do what a back-channel logout says; return how many sessions ended.
 
         `sid` names one session and is followed alone; without it every session of the subject
-        that is not younger than the notice ends. Raises LogoutTokenError for a replay.
+        that is not younger than the notice ends. Raises LogoutTokenError for a replay, and
+        UnreadableRecordError if others have ended and one cannot be told: it is sent again then.
         """
         mark = "logout-jti:" + hashed(name, notice.jti)
         if self._store.get(mark) is not None:
@@ -123,12 +124,13 @@ class SignOut:
         # Before any session is looked for: a sign-in on its way looks here when it has written
         # its own, so that one of both finds the other.
         self._marks.remember(name, notice)
-        sessions = self._meant(name, notice)
-        for session in sessions:
+        ended = 0
+        for session in self._meant(name, notice):
             self._ends.end(session.key, by=EndedBy.PROVIDER)
+            ended += 1
         # Marked last: if the store fails half way, the provider's second delivery must count.
         self._store.put(mark, b"1", ttl=JTI_LIFE)
-        return len(sessions)
+        return ended
 
     def retry_revocations(self) -> int:
         """Do a round: end what has run out, finish what was cut short, tell who was away.
@@ -141,9 +143,6 @@ class SignOut:
         self._ends.tell_genesys()
         return self._ends.revocations.tell_waiting()
 
-    def _meant(self, name: str, notice: LogoutNotice) -> list[BrowserSession]:
-        if notice.sid is not None:
-            found = self._book.of_provider_session(provider=name, sid=notice.sid)
-        else:
-            found = self._book.of_person(provider=name, subject=notice.subject or "")
-        return [session for session in found if means(notice, session)]
+    def _meant(self, name: str, notice: LogoutNotice) -> Iterator[BrowserSession]:
+        found = self._book.each_of(provider=name, subject=notice.subject, sid=notice.sid)
+        return (session for session in found if means(notice, session))

@@ -103,10 +103,15 @@ def _name(response: Response, parameter: str) -> None:
 
 def write_down(error: errors.BffError) -> int:
     """Log the private half of an error; return its status."""
-    status = STATUS.get(type(error), 500)
+    status = status_of(error)
     level = logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     log.log(level, "%s %s: %s: %s", request.method, request.path, error.code, error.detail)
     return status
+
+
+def status_of(error: errors.BffError) -> int:
+    """Return the status of an error; a kind of another one, without its own, has the other's."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
 def login_url() -> str:

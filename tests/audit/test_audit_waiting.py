@@ -172,6 +172,23 @@ class Stubborn:
         raise RuntimeError("no")
 
 
+def test_who_notes_an_event_learns_whether_it_would_survive_this_process(
+    on_file: TrailRig,
+) -> None:
+    assert on_file.trail.note(on_file.event(1))
+    on_file.store.down = True
+
+    assert not on_file.trail.note(on_file.event(2))
+    assert not on_file.trail.note(on_file.event(2)), "noted again, because it was not"
+    assert on_file.trail.held == 1
+
+    on_file.store.down = False
+    on_file.clock.advance(PAUSE)
+    assert on_file.trail.note(on_file.event(2))
+    on_file.writer.once()
+    assert written(on_file) == ["event-1", "event-2"]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

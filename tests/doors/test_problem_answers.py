@@ -8,8 +8,9 @@ from bff_rig import BFF, BRAND, CSRF, BffRig, error_of
 from door_rig import FETCH, NAVIGATION, preflight
 
 from bff import errors
+from bff.adapters.verified_tokens import KeyUnknownError
 from bff.simulator.provider_faults import Fault
-from bff.web.problems import STATUS
+from bff.web.problems import STATUS, status_of
 
 
 def tree(root: type[errors.BffError]) -> Iterator[type[errors.BffError]]:
@@ -26,6 +27,13 @@ EVERY_ERROR: list[type[errors.BffError]] = [
 @pytest.mark.parametrize("error", EVERY_ERROR)
 def test_every_error_has_a_status_of_its_own_choice(error: type[errors.BffError]) -> None:
     assert 400 <= STATUS[error] < 600
+
+
+def test_a_kind_of_another_error_is_answered_like_it() -> None:
+    """An ID token with a key that nobody knows, twice in a row, was a fault of ours (500)."""
+    error = KeyUnknownError("signed with a key that we do not know yet")
+
+    assert status_of(error) == STATUS[errors.ProviderAnswerError]
 
 
 def test_codes_are_unique_and_sentences_are_for_people() -> None:

@@ -26,8 +26,9 @@ class Written:
 
     events: list[AuditEvent] = field(default_factory=list)
 
-    def note(self, event: AuditEvent) -> None:
+    def note(self, event: AuditEvent) -> bool:
         self.events.append(event)
+        return True
 
     @property
     def suppressed(self) -> int:

@@ -41,13 +41,19 @@ class LogoutProvider(SmallProvider):
 
 
 class SmallTrail:
-    """Keeps `AuditTrail` as the real one does: an event that comes twice is one."""
+    """Keeps `AuditTrail` as the real one does: an event that comes twice is one.
+
+    While it is `full`, events are in the memory of a process that dies.
+    """
 
     def __init__(self) -> None:
         self.events: dict[str, AuditEvent] = {}
+        self.full = False
 
-    def note(self, event: AuditEvent) -> None:
-        self.events.setdefault(event.event_id, event)
+    def note(self, event: AuditEvent) -> bool:
+        if not self.full:
+            self.events.setdefault(event.event_id, event)
+        return not self.full
 
     def of(self, session: BrowserSession) -> list[AuditEvent]:
         return [e for e in self.events.values() if e.details["session"] == session.key[:16]]

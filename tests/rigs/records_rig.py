@@ -34,8 +34,9 @@ class NotedTrail:
 
     events: list[AuditEvent] = field(default_factory=list)
 
-    def note(self, event: AuditEvent) -> None:
+    def note(self, event: AuditEvent) -> bool:
         self.events.append(event)
+        return True
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,8 @@ from ending_rig import LOGOUT, PAGE, EndingRig
 from signin_rig import IDLE, Mood
 from ways_to_end import EVERY_END, by_provider, by_user
 
-from bff.errors import LogoutTokenError, StoreDownError
+from bff.errors import LogoutTokenError, StoreDownError, UnreadableRecordError
+from bff.ports import LogoutNotice
 from bff.records.audit_events import Action, ActorKind
 from bff.signin.records import EndedBy, EndReason
 from bff.signin.session_end import JOB_LIFE, RETURN_LIFE, EndStep
@@ -310,6 +311,83 @@ def test_a_job_that_does_not_open_keeps_nobody_signed_in(ending: EndingRig) -> N
     process.sign_out.here(signed.token, return_url=PAGE)
 
     ending.settle()
+    assert ending.leftovers(signed) == {}
+
+
+def test_tokens_that_cannot_be_read_now_are_revoked_when_they_can(ending: EndingRig) -> None:
+    """A newer version wrote them, or their key is away: that is not the same as no tokens."""
+    process = ending.process()
+    signed = ending.sign_in(process)
+    name = f"vault:{signed.key}"
+    entry = ending.store.real.get(name)
+    assert entry is not None
+    ending.store.real.put(name, b"\x01 of a newer version", ttl=JOB_LIFE)
+
+    process.sign_out.here(signed.token, return_url=PAGE)
+    ending.settle()
+
+    assert process.book.find(signed.token) is None
+    assert signed.jwt in ending.genesys.revoked
+    assert len(ending.trail.of(signed.session)) == 1
+    kept = ending.store.real.get(name)
+    assert kept is not None
+    assert kept.value == b"\x01 of a newer version"
+
+    ending.store.real.put(name, entry.value, ttl=JOB_LIFE)
+    ending.settle()
+    assert ending.leftovers(signed) == {}
+
+
+@pytest.mark.parametrize("sid", [None, "sid of amira"])
+def test_a_device_that_cannot_be_read_hides_no_other_from_a_logout(
+    ending: EndingRig, sid: str | None
+) -> None:
+    process = ending.process()
+    devices = [ending.sign_in(process, browser=f"device {place}") for place in range(3)]
+    name = f"session:{devices[1].key}"
+    entry = ending.store.real.get(name)
+    assert entry is not None
+    ending.store.real.put(name, b"\x01 of a newer version", ttl=JOB_LIFE)
+    notice = LogoutNotice(subject="amira", sid=sid, jti="one", issued_at=ending.clock.now())
+
+    with pytest.raises(UnreadableRecordError):
+        process.sign_out.by_provider("main", notice)
+
+    assert [process.book.find(devices[place].token) for place in (0, 2)] == [None, None]
+    ending.store.real.put(name, entry.value, ttl=JOB_LIFE)
+    assert process.sign_out.by_provider("main", notice) == 1, "it is sent again"
+    ending.settle()
+    assert [ending.leftovers(device) for device in devices] == [{}] * 3
+
+
+def test_everyone_are_also_those_that_cannot_be_read(ending: EndingRig) -> None:
+    process = ending.process()
+    plain, strange = (ending.sign_in(process, browser=name) for name in ("one", "another"))
+    name = f"session:{strange.key}"
+    ending.store.real.put(name, b"\x01 of a newer version", ttl=JOB_LIFE)
+
+    assert process.sign_out.revoke_all(process.book.keys()) == 2
+
+    assert ending.store.real.get(name) is None
+    ending.settle()
+    assert ending.leftovers(plain) == {}
+    assert strange.tokens.refresh_token in ending.provider.revoked
+
+
+@pytest.mark.parametrize("how", EVERY_END)
+def test_an_event_that_a_dead_process_had_in_memory_is_written_all_the_same(
+    ending: EndingRig, how: str
+) -> None:
+    process = ending.process()
+    signed = ending.sign_in(process)
+    ending.trail.full = True
+    EVERY_END[how](ending, process, signed)
+    ending.settle()
+    assert ending.trail.of(signed.session) == []
+
+    ending.trail.full = False
+    ending.settle()
+
     assert ending.leftovers(signed) == {}
 
 

@@ -1,6 +1,7 @@
 """Sessions that run out: noticed within two minutes, with all that belongs to them, unscanned."""
 
 import json
+import threading
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from signin_rig import ABSOLUTE, IDLE
 from bff.errors import StoreDownError
 from bff.records.audit_events import Action
 from bff.signin.records import EndReason
-from bff.signin.session_expiry import AFTERLIFE, BUCKET, LIMIT, LOOK_AGAIN
+from bff.signin.session_end import TELLING
+from bff.signin.session_expiry import AFTERLIFE, BUCKET, CURSOR, LIMIT, LOOK_AGAIN
 from bff.signin.session_news import NewsDesk
 
 SECOND = timedelta(seconds=1)
@@ -211,3 +213,35 @@ def test_one_that_cannot_be_read_holds_up_no_other(ending: EndingRig) -> None:
     assert process.sweep.once() == 1, "it is looked at again"
     ending.settle()
     assert ending.leftovers(strange) == {}
+
+
+@pytest.mark.parametrize("written", [b"99999999999", b"no number", b"-4", b""])
+def test_a_cursor_of_a_clock_that_was_wrong_stops_no_sweep(
+    ending: EndingRig, written: bytes
+) -> None:
+    """One process with a clock of years ahead would have stopped it for these years."""
+    process = ending.process()
+    signed = ending.sign_in(process)
+    ending.store.put(CURSOR, written, ttl=ABSOLUTE)
+    ending.clock.advance(IDLE + 2 * BUCKET)
+
+    assert process.sweep.once() == 1
+    ending.settle()
+    assert ending.leftovers(signed) == {}
+
+
+def test_a_crowd_that_runs_out_asks_genesys_in_one_line_and_not_all_at_once(
+    ending: EndingRig,
+) -> None:
+    process = ending.process()
+    crowd = [ending.sign_in(process, browser=f"browser {place}") for place in range(8)]
+    ending.clock.advance(IDLE + 2 * BUCKET)
+
+    assert process.sweep.once() == len(crowd)
+
+    for thread in threading.enumerate():
+        if thread.name == TELLING:
+            thread.join(20)
+    assert ending.genesys.revoked == []
+    ending.settle()
+    assert [ending.leftovers(signed) for signed in crowd] == [{}] * len(crowd)

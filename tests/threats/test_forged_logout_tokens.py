@@ -50,6 +50,20 @@ def test_a_good_token_ends_the_session(bff: BffRig) -> None:
     assert not browser.signed_in
 
 
+@pytest.mark.parametrize("empty", ["sid", "sub"])
+def test_an_empty_name_does_not_hide_the_one_that_counts(bff: BffRig, empty: str) -> None:
+    browser = bff.browser()
+    browser.sign_in()
+    session = bff.services.book.everyone()[0]
+    names = {"sub": session.person.subject, "sid": session.provider_sid, empty: ""}
+    token = bff.provider.provider.logout_token("brand", subject="c-20417", claims=names)
+
+    response = deliver(browser, token)
+
+    assert response.status_code == 200
+    assert not browser.signed_in
+
+
 @threat(
     Attacker.STRANGER,
     Asset.SESSION,
