@@ -6,7 +6,8 @@ be, the browser's own cookie or the signed-in person whose it is.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -227,6 +228,15 @@ class GuestMemory:
             return False
         owners = pending.owners if row is None or row.person is None else {row.person}
         return not owners or owners == {self._print("person", person)}
+
+    def waiting(self) -> Iterator[GuestFacts]:
+        """Yield what is not written yet, or was set aside, as far as it can be read."""
+        for letter in self._outbox.letters():
+            if letter.desk == DESK:
+                with suppress(UndeliverableError):
+                    values = self._waiting.decoded(letter.body)
+                    if values is not None:
+                        yield _facts(values)
 
     def profile_of(self, guest_id: str) -> dict[str, str] | None:
         """Return what is known of a guest in plain; None if there is no such guest, or no key."""
