@@ -49,6 +49,9 @@ class GuestRows(Protocol):
     def find(self, guest_id: str) -> GuestRow | None:
         """Return a guest."""
 
+    def is_erased(self, pseudonym: str) -> bool:
+        """Say whether the guest of this pseudonym has been erased, or will be."""
+
     def of_device(
         self, tenant: str, device: str, *, browser: str | None, person: str | None, limit: int
     ) -> list[GuestRow]:

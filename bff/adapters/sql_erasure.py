@@ -64,12 +64,13 @@ class SqlErasures:
             )
             if connection.execute(done).rowcount == 0:
                 return False
-            has_others = _has_others(connection, row)
+            whose = _person_of(connection, row)
             connection.execute(delete(guests).where(guests.c.guest_id == row.guest_id))
             self._audit.append_on(connection, [erased])
-            # After it: nobody else appends until this transaction ends.
+            # After it: nobody else appends until this transaction ends. So of two guests of one
+            # person who are erased at once, the second one finds no other.
             forget_guest(connection, row.guest)
-            if not has_others:
+            if whose is None or not _is_anybody(connection, *whose):
                 forget_persons(connection, row.guest, persons=persons, until=micros(at))
             return True
 
@@ -110,17 +111,16 @@ def _newest_of(pseudonym: str) -> Select[Any]:
     return query.order_by(erasures.c.asked_at.desc()).limit(1)
 
 
-def _has_others(connection: Connection, row: ErasureRow) -> bool:
-    """Say whether the guest's person has another conversation here, and so is not erased."""
-    mine = select(guests.c.tenant, guests.c.person).where(guests.c.guest_id == row.guest_id)
-    known = connection.execute(mine).first()
-    if known is None or known.person is None:
-        return False
-    query = select(guests.c.guest_id).where(
-        guests.c.tenant == known.tenant,
-        guests.c.person == known.person,
-        guests.c.guest_id != row.guest_id,
-    )
+def _person_of(connection: Connection, row: ErasureRow) -> tuple[str, str] | None:
+    """Return the tenant and the person of a guest; None if they are nobody's."""
+    query = select(guests.c.tenant, guests.c.person).where(guests.c.guest_id == row.guest_id)
+    known = connection.execute(query).first()
+    return None if known is None or known.person is None else (known.tenant, known.person)
+
+
+def _is_anybody(connection: Connection, tenant: str, person: str) -> bool:
+    """Say whether a person has another conversation here, and so is not erased."""
+    query = select(guests.c.guest_id).where(guests.c.tenant == tenant, guests.c.person == person)
     return connection.execute(query.limit(1)).first() is not None
 
 

@@ -36,7 +36,7 @@ def merged(known: Known | None, fact: Known, *, at: int, tie: str, imported: boo
 
     `fact` has the values of the groups (None: says nothing of it), and `ended_at`.
     """
-    row = _empty(fact) if known is None else {**known, "ties": json.loads(known["ties"] or "{}")}
+    row = _empty(fact) if known is None else _timed(known)
     when = at - IMPORTED if imported else at
     for group, columns in GROUPS.items():
         if fact[columns[0]] is not None and _rank(fact, group, when, tie) > _held(row, group):
@@ -64,6 +64,17 @@ def _empty(fact: Known) -> Columns:
         "ties": {},
         "version": fact["version"],
     }
+
+
+def _timed(known: Known) -> Columns:
+    """Return a row that is there, also one that a process of the version before has written.
+
+    It says not when its session was opened; not after the guest was last seen.
+    """
+    opened = known["session_at"]
+    if opened is None and known["session_sealed"] is not None:
+        opened = known["seen_at"]
+    return {**known, "session_at": opened, "ties": json.loads(known["ties"] or "{}")}
 
 
 def _rank(fact: Known, group: str, when: int, tie: str) -> _Rank:

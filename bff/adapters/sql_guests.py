@@ -51,8 +51,7 @@ class SqlGuests:
 
         def write(connection: Connection) -> bool:
             lock_guest(connection, pseudonym)
-            gone = select(erasures.c.guest).where(erasures.c.guest == pseudonym).limit(1)
-            if connection.execute(gone).first() is not None:
+            if connection.execute(_erasure_of(pseudonym)).first() is not None:
                 return False
             here = guests.c.guest_id == row.guest_id
             known = connection.execute(select(guests).where(here).with_for_update()).first()
@@ -71,6 +70,11 @@ class SqlGuests:
         """Return a guest."""
         found = self._rows(select(guests).where(guests.c.guest_id == guest_id))
         return found[0] if found else None
+
+    def is_erased(self, pseudonym: str) -> bool:
+        """Say whether the guest of this pseudonym has been erased, or will be."""
+        query = _erasure_of(pseudonym)
+        return self._records.read(lambda connection: connection.execute(query).first()) is not None
 
     def of_device(
         self, tenant: str, device: str, *, browser: str | None, person: str | None, limit: int
@@ -136,6 +140,10 @@ class SqlGuests:
     def _rows(self, query: Select[Any]) -> list[GuestRow]:
         found = self._records.read(lambda connection: connection.execute(query).all())
         return [_row(one) for one in found]
+
+
+def _erasure_of(pseudonym: str) -> Select[Any]:
+    return select(erasures.c.guest).where(erasures.c.guest == pseudonym).limit(1)
 
 
 def _columns(row: GuestRow) -> dict[str, Any]:

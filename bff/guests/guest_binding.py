@@ -154,6 +154,8 @@ class GuestBindings:
         binding = self._drawer.take(session_id)
         if binding is not None:
             self._store.leave(group_of_guest(binding.guest_id), session_id)
+            if binding.person is not None:
+                self._store.leave(group_of_person(binding.person), session_id)
         return binding
 
     def end_all(self, guest_id: str, *, reason: GuestEnd) -> list[GuestBinding]:
@@ -216,6 +218,8 @@ class GuestBindings:
     def _list(self, session_id: GuestSessionId, binding: GuestBinding) -> None:
         # Before it is there: whoever ends all of a guest's sessions must miss none.
         self._store.join(group_of_guest(binding.guest_id), session_id, ttl=self._lifetime)
+        if binding.person is not None:
+            self._store.join(group_of_person(binding.person), session_id, ttl=self._lifetime)
 
     def _living(self, session_id: GuestSessionId) -> Held[GuestBinding]:
         held = self._drawer.get(session_id)
@@ -246,6 +250,11 @@ class GuestBindings:
 def group_of_guest(guest_id: str) -> str:
     """Return the group of a guest's sessions. The store is told no id, and no long one."""
     return "guest-sessions:" + hashlib.sha256(guest_id.encode()).hexdigest()[:32]
+
+
+def group_of_person(person: str) -> str:
+    """Return the group of a person's sessions, of whichever guests they are."""
+    return "person-sessions:" + hashlib.sha256(person.encode()).hexdigest()[:32]
 
 
 def _end_of(session_id: GuestSessionId) -> str:

@@ -10,6 +10,7 @@ from bff.errors import BffError
 from bff.guests.frame_errors import GuestEnd
 from bff.guests.guest_archive import Caller, ReturningGuest
 from bff.ports import Clock, Entropy
+from bff.record_ports import GuestRow
 from bff.records.audit_events import (
     Action,
     Actor,
@@ -19,6 +20,7 @@ from bff.records.audit_events import (
     Detail,
     Outcome,
 )
+from bff.records.guest_keys import GuestErasedError
 from bff.records.guest_memory import GuestFacts, GuestMemory, Recall
 from bff.records.outbox import OutboxFullError
 
@@ -71,9 +73,17 @@ class Archive:
             return False
 
     def allows(self, guest_id: str, person: str | None, *, opened_at: datetime) -> bool:
-        """Say whether nothing that waits to be written takes a session away. StoreDownError."""
+        """Say whether neither what is written of a guest nor what waits takes a session away.
+
+        While the database is away, what waits decides: no chat is lost for it. StoreDownError.
+        """
+        # The marks first: what is settled in between stands in the row by then.
         pending = self.memory.pending(guest_id)
-        if not self.memory.leaves(pending, person=person, opened_at=opened_at):
+        try:
+            row = self._recorded(guest_id)
+        except GuestErasedError:
+            return False
+        if not self.memory.leaves(pending, row, person=person, opened_at=opened_at):
             return False
         if pending.owners and person is not None:
             # Could not be recorded when it was theirs first. The mark stays if it still cannot.
@@ -177,6 +187,17 @@ class Archive:
     def refused(self, caller: Caller) -> None:
         """Somebody asked for a session that is not theirs, or no more."""
         self._note(Action.GUEST_REFUSED, caller=caller, outcome=Outcome.REFUSED, why="session_id")
+
+    def _recorded(self, guest_id: str) -> GuestRow | None:
+        try:
+            return self.memory.recorded(guest_id)
+        except GuestErasedError:
+            raise
+        except BffError as error:
+            log.warning("a session goes on by its mark alone: %s", error.detail or error.code)
+        except Exception:
+            log.exception("a session goes on by its mark alone")
+        return None
 
     def _record_owner(self, guest_id: str, person: str) -> None:
         try:

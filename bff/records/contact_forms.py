@@ -4,10 +4,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
 _PUNYCODE: Final = "xn--"
 _DOTS: Final = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})  # IDNA2003, section 3.1
 _PREFIX: Final = re.compile(r"^(?:mailto:|tel:)", re.IGNORECASE)
+_MAILTO: Final = re.compile(r"mailto:", re.IGNORECASE)
 _TRUNK_ZERO: Final = re.compile(r"\(\s*0\s*\)")
 LEAST_DIGITS: Final = 5
 
@@ -19,7 +21,7 @@ def normal_email(text: str) -> str:
     blanks around and without characters that nobody sees; the domain with its letters instead of
     punycode, and without a dot at its end. It is for comparing, not for sending to.
     """
-    plain = _PREFIX.sub("", _visible(text).strip().strip("<>").strip())
+    plain = _bare(_visible(text).strip())
     local, at, domain = plain.rpartition("@")
     if not at:
         return plain
@@ -58,6 +60,16 @@ def normal_phone(text: str) -> str:
     if plain.startswith("+"):
         return f"+{digits}"
     return f"+{digits[2:]}" if digits.startswith("00") else digits
+
+
+def _bare(text: str) -> str:
+    """Return an address without what stands around it: `Name <…>`, `mailto:…?subject=…`."""
+    if text.endswith(">"):
+        text = text.removesuffix(">").rpartition("<")[2]
+    text = text.strip().strip("<>").strip()
+    if _MAILTO.match(text):
+        text = unquote(text.partition("?")[0])  # RFC 6068
+    return _PREFIX.sub("", text)
 
 
 def _visible(text: str) -> str:

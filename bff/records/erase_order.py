@@ -6,6 +6,7 @@ one; only then is the guest erased here. Whatever stops it, the same order given
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol, TypeVar
 
 from bff.errors import BffError, GenesysSilentError, GuestUnknownError, RequestRefusedError
@@ -119,13 +120,15 @@ class EraseOrder:
         there = self.at_genesys
         if there is None:
             return None
-        filed = there.filing.of_guest(guest_id)
+        row = self.guests.rows.find(guest_id)
+        since = None if row is None else row.seen_at
+        filed = there.filing.of_guest(guest_id, since=since)
         if filed is None or there.again:
-            filed = self._file(guest_id, there)
+            filed = self._file(guest_id, there, since)
         self.err(f"{guest_id}: asked for at Genesys as {filed.request_id}: {filed.status}")
         return filed
 
-    def _file(self, guest_id: str, there: AtGenesys) -> FiledRequest:
+    def _file(self, guest_id: str, there: AtGenesys, since: datetime | None) -> FiledRequest:
         if there.phone is None:
             subject = subject_of(self.guests, guest_id, take_unverified=self.take_unverified)
         else:
@@ -135,7 +138,7 @@ class EraseOrder:
             subject,
             guest_id,
             lambda: there.filing.file(
-                there.requests(), subject, guest_id=guest_id, again=there.again
+                there.requests(), subject, guest_id=guest_id, again=there.again, since=since
             ),
         )
 

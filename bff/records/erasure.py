@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Final, Protocol
 
-from bff.errors import BffError, GuestUnknownError
+from bff.errors import BffError, GuestUnknownError, RecordsRefusedError
 from bff.ports import Clock, Entropy, Store
 from bff.record_ports import ErasureRow, Erasures, GuestRows
 from bff.records import guest_memory
@@ -20,7 +20,7 @@ from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent, Detai
 from bff.records.audit_writing import entry
 from bff.records.guest_keys import GuestKeys
 from bff.records.guest_marks import GuestMarks
-from bff.records.outbox import Outbox
+from bff.records.outbox import Letter, Outbox
 from bff.records.purpose_keys import PurposeKeys
 from bff.records.scrubbing import OwedScrubs
 from bff.trail_ports import TrailEntry
@@ -177,19 +177,27 @@ class Erasure:
         )
 
     def resume_unfinished(self) -> int:
-        """Finish what was asked for and stopped half-way; return how many."""
+        """Finish what was asked for and stopped half-way; return how many.
+
+        One that the database refuses holds up no other.
+        """
         done = 0
         for row in self._erasures.unfinished(limit=BATCH):
             if row.guest_id is not None:
                 self._scrubs.owe(row.guest)
-                self._finish(row, row.guest_id)
-                done += 1
+                try:
+                    self._finish(row, row.guest_id)
+                except RecordsRefusedError as error:
+                    log.error("erasure %s is tried again: %s", row.request_id, error.detail)  # noqa: TRY400 - no trace needed
+                else:
+                    done += 1
         return done
 
     def _finish(self, row: ErasureRow, guest_id: str) -> None:
         known = self._rows.find(guest_id)
         self._keys.destroy(guest_id)
         persons = self._sessions.end_all(guest_id)
+        self._drop_dead(guest_id, row.guest)
         at = self._clock.now()
         erased = entry(self._erased(row, at), self._purposes)
         if self._erasures.finish(row, at=at, erased=erased, persons=persons):
@@ -199,6 +207,12 @@ class Erasure:
         # What was to be written of the guest never is.
         self._try(partial(self._marks.forget, guest_id))
         self._tell(persons, None if known is None else known.person)
+
+    def _drop_dead(self, guest_id: str, pseudonym: str) -> None:
+        """Delete what was to be written of the guest and was set aside: it never will be."""
+        for dead in self._outbox.dead.all():
+            if dead.letter is not None and _is_about(dead.letter, guest_id, pseudonym):
+                self._outbox.dead.drop(dead.id)
 
     def _tell(self, persons: frozenset[str], print_: str | None) -> None:
         """Do what is good to do and dies by itself if it cannot be done now."""
@@ -226,11 +240,7 @@ class Erasure:
     def _waits(self, guest_id: str) -> bool:
         """Say whether something of this guest has not reached the database yet."""
         pseudonym = self._purposes.pseudonym(guest_id)
-        return any(
-            letter.guest == pseudonym or _names(letter.body, guest_id)
-            for letter in self._outbox.letters()
-            if letter.desk == guest_memory.DESK
-        )
+        return any(_is_about(one, guest_id, pseudonym) for one in self._outbox.letters())
 
     def _wanted(self, guest_id: str, pseudonym: str, asker: Asker) -> ErasureRow:
         return ErasureRow(
@@ -269,6 +279,12 @@ class Erasure:
             guest_id=row.guest_id,
             details={"request": row.request_id},
         )
+
+
+def _is_about(letter: Letter, guest_id: str, pseudonym: str) -> bool:
+    if letter.desk != guest_memory.DESK:
+        return False
+    return letter.guest == pseudonym or _names(letter.body, guest_id)
 
 
 def _names(body: str, guest_id: str) -> bool:

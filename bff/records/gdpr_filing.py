@@ -48,9 +48,15 @@ class GdprFiling:
         self._purposes = purposes
 
     def file(
-        self, requests: GdprRequests, subject: Subject, *, guest_id: str, again: bool = False
+        self,
+        requests: GdprRequests,
+        subject: Subject,
+        *,
+        guest_id: str,
+        again: bool = False,
+        since: datetime | None = None,
     ) -> FiledRequest:
-        """Return the request for a person, filed now unless it was before.
+        """Return the request for a person, filed now unless it was before, at `since` or later.
 
         Raises GenesysSilentError if an earlier one was sent and its answer lost: it may be there,
         and is sent once more only with `again`. Raises further errors of the Genesys family, after
@@ -59,7 +65,7 @@ class GdprFiling:
         subject.spelled()  # Raises RequestRefusedError before anything is remembered.
         name = self._by_subject(subject)
         held = self._drawer.get(name)
-        if held is not None and not again:
+        if held is not None and not again and not _is_older(held.record, since):
             if held.record.state is Filing.ASKED:
                 raise GenesysSilentError("gdpr: an earlier request was sent and its answer lost")
             self._drawer.put(self._by_guest(guest_id), held.record, ttl=KEEP)
@@ -69,10 +75,13 @@ class GdprFiling:
             self._drawer.put(place, filed, ttl=KEEP)
         return filed
 
-    def of_guest(self, guest_id: str) -> FiledRequest | None:
-        """Return what was filed for a guest, also after the guest has been erased."""
+    def of_guest(self, guest_id: str, *, since: datetime | None = None) -> FiledRequest | None:
+        """Return what was filed for a guest, also after the guest has been erased.
+
+        None if it was before `since`: Genesys has learned more of them, and forgets that too.
+        """
         held = self._drawer.get(self._by_guest(guest_id))
-        return None if held is None else held.record
+        return None if held is None or _is_older(held.record, since) else held.record
 
     def _filed(self, requests: GdprRequests, subject: Subject, name: str) -> FiledRequest:
         kind, now = subject.kind.value, self._clock.now()
@@ -98,3 +107,7 @@ class GdprFiling:
 
     def _by_guest(self, guest_id: str) -> str:
         return f"guest.{self._purposes.pseudonym(guest_id)}"
+
+
+def _is_older(filed: FiledRequest, since: datetime | None) -> bool:
+    return filed.state is Filing.FILED and since is not None and filed.at < since

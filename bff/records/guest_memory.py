@@ -6,7 +6,8 @@ be, the browser's own cookie or the signed-in person whose it is.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -207,11 +208,35 @@ class GuestMemory:
         """Return what is known of a guest and not written yet. StoreDownError."""
         return Pending() if self._marks is None else self._marks.of(guest_id)
 
-    def leaves(self, pending: Pending, *, person: str | None, opened_at: datetime) -> bool:
-        """Say whether what waits leaves a session, opened at that moment, to who asks for it."""
-        if pending.ended_at is not None and opened_at <= pending.ended_at:
+    def recorded(self, guest_id: str) -> GuestRow | None:
+        """Return what is written of a guest. Raises GuestErasedError, RecordsDownError."""
+        row = self._rows.find(guest_id)
+        if row is None and self._rows.is_erased(self._purposes.pseudonym(guest_id)):
+            raise GuestErasedError("a session has outlived its guest")
+        return row
+
+    def leaves(
+        self, pending: Pending, row: GuestRow | None, *, person: str | None, opened_at: datetime
+    ) -> bool:
+        """Say whether a session, opened at that moment, is left to who asks for it.
+
+        By what waits and by what is written: a store that came back older has sessions again that
+        had ended, or were nobody's then.
+        """
+        ended_at = None if row is None else row.ended_at
+        if any(at is not None and opened_at <= at for at in (pending.ended_at, ended_at)):
             return False
-        return not pending.owners or pending.owners == {self._print("person", person)}
+        owners = pending.owners if row is None or row.person is None else {row.person}
+        return not owners or owners == {self._print("person", person)}
+
+    def waiting(self) -> Iterator[GuestFacts]:
+        """Yield what is not written yet, or was set aside, as far as it can be read."""
+        for letter in self._outbox.letters():
+            if letter.desk == DESK:
+                with suppress(UndeliverableError):
+                    values = self._waiting.decoded(letter.body)
+                    if values is not None:
+                        yield _facts(values)
 
     def profile_of(self, guest_id: str) -> dict[str, str] | None:
         """Return what is known of a guest in plain; None if there is no such guest, or no key."""

@@ -34,7 +34,9 @@ class GuestRecords:
     @property
     def search(self) -> GuestSearch:
         """Return who finds guests of every tenant."""
-        return GuestSearch(rows=self.rows, memory=self.memory, purposes=self.purposes)
+        return GuestSearch(
+            rows=self.rows, live=self.live, memory=self.memory, purposes=self.purposes
+        )
 
     def of_email(self, email: str) -> list[str]:
         """Return the ids of the guests with this e-mail, of every tenant. Raises RecordsDownError.

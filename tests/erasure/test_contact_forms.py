@@ -21,6 +21,9 @@ SPELLINGS = [
     "mailto:amira@münchen.example",
     "<amira@münchen.example>",
     "amira @ münchen.example.",
+    "Amira Haddad <Amira@münchen.example>",
+    '"Haddad, Amira" <mailto:amira@münchen.example>',
+    "mailto:amira%40m%C3%BCnchen.example?subject=Erase%20me",
 ]
 
 

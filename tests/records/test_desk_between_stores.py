@@ -1,118 +1,31 @@
 """The desk between store and database: what one of them does not take, nobody gets by it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 
 import pytest
-from memory_store import MemoryStore
-from records_rig import NotedTrail, RecordsRig, running_records
-from ring_rigs import MASTER
+from desk_rig import BROWSER, DeskRig, running_desk
 
-from bff.guest_wiring import NoSignIns
 from bff.guests.frame_errors import FrameCode, GuestEnd
-from bff.guests.guest_binding import GuestBindings, session_id_ring
-from bff.guests.guest_desk import GuestDesk
-from bff.guests.guest_limits import GuestLimits
+from bff.guests.guest_binding import GuestBindings
 from bff.guests.guest_tasks import (
-    EndGuest,
     GuestForgotten,
     GuestNotOpened,
     GuestNotOwned,
-    GuestOpened,
     GuestOwned,
     NobodyKnows,
-    OpenGuest,
-    OwnGuest,
 )
-from bff.guests.live_guests import LiveGuests
-from bff.guests.provisioning import LocalProvisioning
 from bff.records.archive import Archive
 from bff.records.audit_events import Action
-
-BROWSER: Final = "b" * 43
-
-
-@dataclass(kw_only=True)
-class DeskRig:
-    """A real desk on a store that can be taken down, and a database that can be kept busy."""
-
-    rig: RecordsRig
-    desk: GuestDesk
-    trail: NotedTrail
-
-    @property
-    def store(self) -> MemoryStore:
-        return cast("MemoryStore", self.rig.foundation.store)
-
-    def open(self, sealed: str | None = None) -> GuestOpened | GuestNotOpened:
-        answer = self.desk.perform(
-            OpenGuest(
-                address="192.0.2.1",
-                browser_secret=BROWSER,
-                session_token=None,
-                device_id="device-1",
-                profile=None,
-                encrypted_session_id=sealed,
-            )
-        )
-        assert isinstance(answer, GuestOpened | GuestNotOpened)
-        return answer
-
-    def opened(self, sealed: str | None = None) -> GuestOpened:
-        answer = self.open(sealed)
-        assert isinstance(answer, GuestOpened), answer
-        return answer
-
-    def settled(self, sealed: str | None = None) -> GuestOpened:
-        answer = self.opened(sealed)
-        self.rig.writer.once()
-        return answer
-
-    def end_of(self, opened: GuestOpened) -> EndGuest:
-        return EndGuest(
-            session_id=opened.session_id,
-            session_key=None,
-            reason=GuestEnd.ENDED,
-            guest_id=opened.guest_id,
-        )
-
-    def owns(self, opened: GuestOpened, person: str) -> object:
-        return self.desk.perform(OwnGuest(session_id=opened.session_id, person=person))
-
-    def is_refused(self, sealed: str) -> bool:
-        answer = self.open(sealed)
-        return isinstance(answer, GuestNotOpened) and answer.code is FrameCode.SESSION_UNKNOWN
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[DeskRig]:
-    with running_records(f"sqlite:///{tmp_path / 'records.sqlite3'}") as records:
-        here, trail = records.foundation, NotedTrail()
-        ids = session_id_ring(
-            here.store,
-            master_keys=(MASTER,),
-            clock=here.clock,
-            entropy=here.entropy,
-            rotate_after=timedelta(hours=1),
-        )
-        nothing: Any = None
-        desk = GuestDesk(
-            bindings=GuestBindings(here, session_ids=ids),
-            provisioning=LocalProvisioning(here.entropy),
-            limits=GuestLimits(here.store, clock=here.clock),
-            sign_ins=NoSignIns(),
-            tokens=nothing,
-            history=nothing,
-            live=LiveGuests(here),
-            clock=here.clock,
-            archive=Archive(
-                memory=records.memory, trail=trail, clock=here.clock, entropy=here.entropy
-            ),
-        )
-        yield DeskRig(rig=records, desk=desk, trail=trail)
+    with running_desk(tmp_path) as running:
+        yield running
 
 
 def test_an_end_without_the_store_is_recorded_and_done_when_it_is_tried_again(

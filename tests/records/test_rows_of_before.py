@@ -83,3 +83,20 @@ def test_what_stood_there_is_still_found_and_what_had_ended_has_ended(
             assert rig.memory.write(newer)
             came, guest = rig.memory.recall(device_id=DEVICE, **asked)
             assert (came, guest and guest.guest_id) == (Recall.RESUMED, "over")
+
+
+def test_a_row_of_a_process_of_before_ends_as_well(records_url: str) -> None:
+    """While one process after the other is replaced, those of before write rows without times."""
+    with running_records(records_url) as rig:
+        sealed_by(rig, "guest-1")
+        untimed = "session_at = NULL, told_at = NULL, device_at = NULL, browser_at = NULL"
+        rig.sql.write(
+            lambda connection: connection.execute(text(f"UPDATE guests SET {untimed}, ties = NULL"))
+        )
+        rig.clock.advance(timedelta(minutes=1))
+        assert rig.memory.write(rig.facts("guest-1", ended=True))
+        row = rig.rows.find("guest-1")
+        assert row is not None
+        assert row.session_sealed is None
+        asked: dict[str, Any] = {"browser_secret": BROWSER, "person": None}
+        assert rig.memory.recall(device_id=DEVICE, **asked) == (Recall.UNKNOWN, None)
