@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from database_troubles import POSTGRESQL, SERVICE, SQLITE, Place, disk_full
+from database_troubles import POSTGRESQL, SERVICE, SQLITE, Place, disk_full, passing_over
 from erasure_rig import ErasureRig, erasure_rig
 from postgres_server import PostgresServer
 from records_rig import database
@@ -273,3 +273,20 @@ def test_how_far_it_is_stands_in_the_database(tmp_path: Path) -> None:
             lambda connection: connection.execute(text("SELECT * FROM outbox_marks")).all()
         )
         assert {(row.lane, row.number) for row in rows} == {("audit", 3), ("guest", 3)}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_change_that_is_passed_over_in_silence_waits(
+    kind: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with world(kind, tmp_path, postgres) as (rig, place):
+        fill(rig, 1)
+        rig.records.writer.once()
+        with passing_over(place, "UPDATE"):
+            fill(rig, 1)
+            assert rig.records.writer.once() == 1, "the event of the audit log"
+            assert len(rig.records.outbox.waiting()) == 1
+        assert rig.records.writer.once() == 1
+        row = rig.guests.rows.find("guest-0")
+        assert row is not None
+        assert row.seen_at == rig.clock.now()
