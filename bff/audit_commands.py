@@ -25,13 +25,13 @@ from bff.record_wiring import open_database
 from bff.records.audit_events import Actor, ActorKind
 from bff.records.audit_page import person_page
 from bff.records.audit_reading import reading
-from bff.records.audit_report import Format, Wanted, checked_guest, events, lines, query_of
+from bff.records.audit_report import Format, Wanted, checked_guest, events, lines, query_of, shown
 from bff.records.audit_verification import Verdict, Verification, remembered_by
 from bff.records.checkpoint_reach import Reach
 from bff.records.record_house import Records
 from bff.resources import static_folder, templates_folder
 from bff.settings import Settings
-from bff.trail_ports import DatabaseFinding, SignedHead, Weight, micros, moment
+from bff.trail_ports import DatabaseFinding, SignedHead, Weight, micros
 from bff.web.doorway import Services
 
 EXIT_FAULT: Final = 1
@@ -177,8 +177,12 @@ def _told(verdict: Verdict) -> Sequence[str]:
 def _reached(reach: Reach) -> str:
     if not reach.seq:
         return f"{reach.where:7} has no head of this trail: {_events(reach.after)} not covered"
-    signed = "" if reach.signed_at is None else f", signed {moment(reach.signed_at):%Y-%m-%d %H:%M}"
+    signed = "" if reach.signed_at is None else f", signed {_at(reach.signed_at)}"
     return f"{reach.where:7} reaches event {reach.seq:,}{signed}; {_events(reach.after)} after it"
+
+
+def _at(moment: int) -> str:
+    return shown(moment)[:16].replace("T", " ")
 
 
 def _events(count: int) -> str:

@@ -28,9 +28,12 @@ class FileCopies:
         line = f"{spelled(head)}\n".encode()
         try:
             # One write to a file that is open for appending: two processes do not mix lines.
-            place = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            place = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
             try:
-                os.write(place, line)
+                if _ends_in_a_line(place):
+                    line = b"\n" + line
+                if os.write(place, line) < len(line):
+                    raise RecordsDownError("BFF_AUDIT_HEADS: there was room for half a line")
                 os.fsync(place)
             finally:
                 os.close(place)
@@ -60,6 +63,12 @@ class UrlCopies:
         # A redirection is followed by nobody here, and has kept nothing.
         if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
             raise RecordsDownError(f"BFF_AUDIT_HEADS answers {answer.status_code}")
+
+
+def _ends_in_a_line(place: int) -> bool:
+    """Say whether the file ends in the middle of a line, as a full disk leaves it."""
+    size = os.fstat(place).st_size
+    return size > 0 and os.pread(place, 1, size - 1) != b"\n"
 
 
 def head_copies(where: str | None) -> HeadCopies | None:

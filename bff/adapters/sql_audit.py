@@ -148,6 +148,7 @@ class SqlAudit:
                 sources.append({"seq": seq, "salt": salt, "source": entry.source})
         if events:
             connection.execute(insert(audit_events), events)
+            _must_be_there(connection, events)
         if sources:
             _keep_sources(connection, sources)
         return int(seq)
@@ -177,6 +178,21 @@ def _stand_alone(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": LOG_LOCK})
+
+
+def _must_be_there(connection: Connection, events: list[dict[str, Column]]) -> None:
+    """Raise RecordsDownError unless the log has what was added: no error is no promise.
+
+    A trigger or a rule of somebody else's can pass a row over, and tell nobody.
+    """
+    first = events[0]["seq"]
+    query = select(audit_events.c.hash).where(audit_events.c.seq >= first)
+    there = set(map(bytes, connection.execute(query).scalars()))
+    if not all(event["hash"] in there for event in events):
+        raise RecordsDownError(
+            "the trail takes no event: something in the database passes it over, or changes it; "
+            "run `messenger-bff check`"
+        )
 
 
 def _keep_sources(connection: Connection, sources: list[dict[str, Any]]) -> None:

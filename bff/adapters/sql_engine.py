@@ -27,6 +27,7 @@ from bff.adapters import sql_migrations
 from bff.adapters.sql_examination import examine, is_newest, not_upgradable
 from bff.adapters.sql_refusals import first_line, refusal
 from bff.adapters.sql_rights import extend
+from bff.adapters.sql_strangers import restore_indexes
 from bff.adapters.sql_triggers import restore
 from bff.adapters.sqlite_connections import checkpoint, write_anew
 from bff.errors import RecordsDownError, RecordsRefusedError, SettingsError
@@ -48,6 +49,8 @@ _REFUSALS: Final = frozenset(
 )
 _AWAY: Final = ("08", "40", "53300", "55P03", "57")
 """Beginnings of PostgreSQL's SQLSTATE: no connection, overtaken, too many, locked, cancelled."""
+_OF_THE_ROW: Final = ("54", "P0001")
+"""Longer than an index holds; refused by a trigger."""
 
 Result = TypeVar("Result")
 
@@ -97,7 +100,14 @@ class SqlRecords:
         except (IntegrityError, DataError):
             raise
         except DBAPIError as error:
+            if _is_about_the_row(error):
+                raise
             raise self._down(error) from error
+        except RecordsDownError as error:
+            cause = error.__cause__
+            if isinstance(cause, DBAPIError) and _is_about_the_row(cause):
+                raise cause from None
+            raise
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work`, which changes nothing, on one state of the database."""
@@ -119,9 +129,14 @@ class SqlRecords:
     def restore(self) -> list[str]:
         """Make anew what the audit log has lost of its protection; return what that was.
 
-        Rows that were put there to end it are set aside.
+        Rows that were put there to end it are set aside, and indexes that are gone come back.
         """
-        return self._change(lambda connection: [*restore(connection), *set_aside(connection)])
+
+        def steps(connection: Connection) -> list[str]:
+            said = [*restore(connection), *set_aside(connection)]
+            return [*said, *restore_indexes(connection)] if is_newest(connection) else said
+
+        return self._change(steps)
 
     def _change(self, work: Callable[[Connection], list[str]]) -> list[str]:
         def steps(connection: Connection) -> list[str]:
@@ -238,6 +253,11 @@ def is_refusal(cause: BaseException) -> bool:
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _REFUSALS
     state = getattr(cause, "sqlstate", None)
     return state is not None and not state.startswith(_AWAY)
+
+
+def _is_about_the_row(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL may have refused this row, for being what it is, and no other."""
+    return str(getattr(error.orig, "sqlstate", None) or "").startswith(_OF_THE_ROW)
 
 
 def _driven(url: str) -> URL:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from bff.adapters import sql_migrations
 from bff.adapters.sql_rights import lacking, unlimited
+from bff.adapters.sql_strangers import hidden, missing, strangers
 from bff.adapters.sql_tables import metadata
 from bff.adapters.sql_triggers import lost
 from bff.trail_ports import DatabaseFinding, Weight
@@ -25,7 +26,7 @@ def examine(connection: Connection) -> list[DatabaseFinding]:
         found = list(look(connection))
         if found:
             return found
-    return [*_damage(connection), *_role(connection)]
+    return [*_damage(connection), *strangers(connection), *missing(connection), *_role(connection)]
 
 
 def unusable(connection: Connection) -> Iterator[DatabaseFinding]:
@@ -74,6 +75,10 @@ def _version(connection: Connection) -> Iterator[DatabaseFinding]:
     if not _readable(connection, VERSIONS):
         yield _no_right(connection, VERSIONS, ["SELECT"])
         return
+    unseen = list(hidden(connection, (VERSIONS, *metadata.tables)))
+    if unseen:
+        yield from unseen
+        return
     known, found = sql_migrations.known_revisions(), _revisions(connection)
     if found is None or len(found) > 1:
         yield _of_another(", ".join(found or ()) or "of another form")
@@ -120,17 +125,17 @@ def _of_another(revision: str) -> DatabaseFinding:
 def _parts(connection: Connection) -> Iterator[DatabaseFinding]:
     """Yield what is missing although the version says that it is there."""
     tables = _tables(connection)
-    missing = set(metadata.tables) - tables
-    if not missing:
-        missing = {
+    gone = set(metadata.tables) - tables
+    if not gone:
+        gone = {
             f"{name}.{column}"
             for name, table in metadata.tables.items()
             for column in {one.name for one in table.columns} - _columns(connection, name)
         }
-    if missing:
+    if gone:
         yield DatabaseFinding(
-            what=f"{VERSIONS} says that all tables are there, but {_some(missing)} "
-            f"{'is' if len(missing) == 1 else 'are'} missing",
+            what=f"{VERSIONS} says that all tables are there, but {_some(gone)} "
+            f"{'is' if len(gone) == 1 else 'are'} missing",
             fix=f"restore the database as a whole; if there is nothing to lose, drop {VERSIONS} "
             "and what is left, and run `messenger-bff db upgrade`",
         )
@@ -141,10 +146,10 @@ def _rights(connection: Connection) -> Iterator[DatabaseFinding]:
         # SQLite begins to read where it may not write: only a statement that writes tells.
         connection.exec_driver_sql(f"DELETE FROM {VERSIONS} WHERE 0")  # noqa: S608 - a constant
         return
-    missing = lacking(connection, _user(connection))
-    for table, rights in list(missing.items())[:1]:
+    lacks = lacking(connection, _user(connection))
+    for table, rights in list(lacks.items())[:1]:
         yield _no_right(connection, table, rights)
-    if not missing:
+    if not lacks:
         yield from _read_only(connection)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, insert, select, text
 from bff.adapters.sql_engine import SqlRecords
 from bff.adapters.sql_guest_merge import changed, merged
 from bff.adapters.sql_tables import IS_OPEN, erasures, guests
+from bff.errors import RecordsDownError
 from bff.record_ports import GuestRow
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,9 +60,19 @@ class SqlGuests:
             after = merged(before, fact, at=at, tie=tie, imported=imported)
             if before is None:
                 connection.execute(insert(guests).values(**after))
+                version = after["version"]
             elif change := changed(before, after):
-                change["version"] = before["version"] + 1
+                change["version"] = version = before["version"] + 1
                 connection.execute(update(guests).where(here).values(**change))
+            else:
+                return True
+            # No error is no promise: a trigger of somebody else's can pass a row over.
+            there = connection.execute(select(guests.c.version).where(here)).scalar()
+            if there != version:
+                raise RecordsDownError(
+                    "the guests take no row: something in the database passes it over; "
+                    "run `messenger-bff check`"
+                )
             return True
 
         return self._records.insist(write)

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 GROWS_ONLY: Final = ("audit_events", "audit_heads")
 CHANGES: Final = ("guests", "erasures", "imports", "audit_sources", "outbox_marks")
 READ: Final = ("alembic_version", "audit_strays")
+EVERYBODY: Final = "public"
 _BOUNDED_CREATEROLE: Final = 160000
 """From this version on CREATEROLE gives no membership in a role that is not one's own."""
+
+_GRANTED_PARAMETERS: Final = 150000
+"""From this version on a role can be given a parameter that only superusers may set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,9 @@ def grant(records: "SqlRecords", role: str) -> list[str]:
     """
     if records.embedded:
         raise SettingsError("BFF_RECORDS_URL is a file, which knows no roles: only PostgreSQL does")
+    if role == EVERYBODY:
+        # However it is quoted, PostgreSQL gives it to every role.
+        raise SettingsError("no rights were given: public is everybody, and no role")
 
     def give(connection: Connection) -> list[str]:
         schema = schema_of(connection)
@@ -149,7 +156,14 @@ def unlimited(connection: Connection, role: str) -> list[str]:
         why.append("has BYPASSRLS")
     if found.rolcreaterole and _version(connection) < _BOUNDED_CREATEROLE:
         why.append("has CREATEROLE, and so can become a member of who owns the tables")
+    if _version(connection) >= _GRANTED_PARAMETERS and _may_pass_triggers(connection, role):
+        why.append("may set session_replication_role, and so pass the triggers by")
     return why + _changes(connection, role)
+
+
+def _may_pass_triggers(connection: Connection, role: str) -> bool:
+    query = "SELECT has_parameter_privilege(%s, 'session_replication_role', 'SET')"
+    return bool(connection.exec_driver_sql(query, (role,)).scalar())
 
 
 def _owned(connection: Connection, role: str) -> tuple[list[str], list[str]]:
@@ -157,7 +171,10 @@ def _owned(connection: Connection, role: str) -> tuple[list[str], list[str]]:
     query = (
         "SELECT pg_get_userbyid(owner)::text AS name, what FROM ("
         "SELECT DISTINCT relowner AS owner, 'owns the tables' AS what FROM pg_class "
-        "WHERE oid IN (to_regclass('audit_events'), to_regclass('audit_heads')) UNION ALL "
+        "WHERE oid IN (to_regclass('audit_events'), to_regclass('audit_heads')) UNION "
+        "SELECT p.proowner, 'owns what protects them' FROM pg_trigger t JOIN pg_proc p "
+        "ON p.oid = t.tgfoid WHERE NOT t.tgisinternal AND t.tgrelid IN "
+        "(to_regclass('audit_events'), to_regclass('audit_heads')) UNION "
         "SELECT n.nspowner, 'owns their schema' FROM pg_class c JOIN pg_namespace n "
         "ON n.oid = c.relnamespace WHERE c.oid = to_regclass('audit_events')) AS owners "
         "WHERE pg_has_role(%s, owner, 'MEMBER') ORDER BY what"

@@ -10,7 +10,8 @@ from bff.migrations.audit_rules import Rule, lay_down, rules_of
 _SQLITE: Final = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
 _POSTGRESQL: Final = """
 SELECT t.tgname AS name, t.tgenabled::text AS enabled, t.tgtype AS kind, p.prosrc AS body,
-       t.tgqual IS NULL AND t.tgattr::text = '' AS whole
+       t.tgqual IS NULL AND t.tgattr::text = '' AND NOT p.prosecdef
+       AND p.proconfig IS NOT DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp'] AS whole
 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE NOT t.tgisinternal
   AND t.tgrelid IN (to_regclass('audit_events'), to_regclass('audit_heads'))

@@ -25,7 +25,10 @@ def spelled(head: SignedHead) -> str:
 
 def read(line: str) -> SignedHead:
     """Return the head of a line. Raises ValueError if it is none."""
-    held: Any = json.loads(line)
+    try:
+        held: Any = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("is nested too deeply") from error
     if not isinstance(held, dict):
         raise ValueError("is no object")  # noqa: TRY004 - one error for every way to be wrong
     for name, kind in _FIELDS.items():

@@ -16,6 +16,8 @@ from bff.records.purpose_keys import PurposeKeys
 from bff.trail_ports import Place, TrailKeeper, TrailQuery, TrailRow, micros, moment
 
 PAGE: Final = 500
+BEFORE_1970: Final = "n"
+_LARGEST: Final = 2**63
 MOST_ID_CHARS: Final = 512
 COLUMNS: Final = (
     *("seq", "at", "action", "outcome", "actor_kind", "actor", "guest", "source", "details"),
@@ -119,31 +121,41 @@ def place_of(row: TrailRow) -> Place:
 
 def cursor(place: Place) -> str:
     """Return a place as a word."""
-    return f"{place.at}.{place.seq}"
+    # Before 1970 is no time of ours; an event that somebody put there may say so all the same.
+    return f"{place.at}.{place.seq}".replace("-", BEFORE_1970)
 
 
 def place_at(text: str) -> Place:
     """Return the place of a cursor. Raises RequestRefusedError."""
-    read = re.fullmatch(r"(\d{1,18})\.(\d{1,18})", text, re.ASCII)
-    if read is None:
+    read = re.fullmatch(rf"({BEFORE_1970}?\d{{1,19}})\.(\d{{1,18}})", text, re.ASCII)
+    at = 0 if read is None else int(read[1].replace(BEFORE_1970, "-"))
+    if read is None or not -_LARGEST <= at < _LARGEST:
         raise RequestRefusedError("no such cursor")
-    return Place(at=int(read[1]), seq=int(read[2]))
+    return Place(at=at, seq=int(read[2]))
 
 
 def fields(row: TrailRow) -> dict[str, Any]:
     """Return what a report tells of an event."""
-    told: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
+    told: dict[str, Any] = {name: _plain(getattr(row, name)) for name in COLUMNS}
     told["at"] = shown(row.at)
     told["details"] = details_of(row)
     return told
 
 
+def _plain(value: object) -> object:
+    """Return it as JSON can say it; SQLite keeps bytes in any column."""
+    return value.hex() if isinstance(value, bytes) else value
+
+
 def details_of(row: TrailRow) -> Any:
     """Return the details; what somebody has made unreadable is shown as it is."""
     try:
-        return json.loads(row.details)
-    except ValueError:
-        return row.details
+        told = json.loads(row.details)
+        flat = not any(isinstance(one, dict | list) for one in told.values())
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return _plain(row.details)
+    # We write nothing that is nested: whoever did could have made it deeper than can be shown.
+    return told if flat else row.details
 
 
 def shown(at: int) -> str:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from bff.crypto.trail_chain import BEGINNING, link, source_digest
 from bff.records.checkpoint_keys import HeadKeys
 from bff.records.checkpoint_reach import Reach, behind, of_another_log, reach_of
-from bff.records.checkpoint_validity import KeyHistory
+from bff.records.checkpoint_validity import KeyHistory, named
 from bff.trail_ports import SignedHead, TrailKeeper, TrailRow
 
 PAGE: Final = 2000
@@ -141,7 +141,7 @@ class Verification:
             signed_up_to=max((seq for seq in signed if seq <= events), default=0),
             faults=faults,
             more=more,
-            reach=self._reach(kept, events, (heads, stored, copied)),
+            reach=self._reach(kept, events),
             notes=tuple(self._notes),
         )
 
@@ -169,7 +169,7 @@ class Verification:
             self._of_heads.add(
                 _number(seqs[0]),
                 f"{_heads(len(seqs))} {where} {'is' if len(seqs) == 1 else 'are'} forged, or of a "
-                f"key that is unknown here, as those of another database are: {key[:60]}",
+                f"key that is unknown here, as those of another database are: {named(key)}",
             )
         return believed
 
@@ -250,16 +250,16 @@ class Verification:
         more = self._of_heads.more + self._of_log.more + max(0, len(faults) - MOST_FAULTS)
         return tuple(sorted(faults[:MOST_FAULTS], key=lambda fault: fault.seq)), more
 
-    def _reach(
-        self, kept: Sequence[SignedHead], events: int, found: Sequence[_Signed]
-    ) -> tuple[Reach, ...]:
-        heads, stored, copied = found
-        reach = [reach_of(TABLE, kept, heads, events)]
+    def _reach(self, kept: Sequence[SignedHead], events: int) -> tuple[Reach, ...]:
+        places: dict[str, Sequence[SignedHead]] = {TABLE: kept}
         if self._remembered is not None:
-            reach.append(reach_of(STORE, self._stored(), stored, events))
+            places[STORE] = self._stored()
         if self._copies is not None:
-            reach.append(reach_of(COPIES, self._copies, copied, events))
-        return tuple(reach)
+            places[COPIES] = self._copies
+        return tuple(
+            reach_of(where, heads, lambda head: self._keys.why_not(head) is None, events)
+            for where, heads in places.items()
+        )
 
     def _follow(self, hashes: dict[int, bytes | None]) -> int:
         """Go along the chain, and fill in `hashes`; return the `seq` of the last event."""

@@ -1,6 +1,6 @@
 """How far checkpoints go: in the table, in the store, and in each place outside."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from bff.trail_ports import SignedHead
@@ -28,11 +28,13 @@ class Late:
 
 
 def reach_of(
-    where: str, heads: Iterable[SignedHead], believed: Collection[int], events: int
+    where: str, heads: Iterable[SignedHead], believed: Callable[[SignedHead], bool], events: int
 ) -> Reach:
     """Return how far the heads of one place go, of those that are believed."""
-    seq = max(believed, default=0)
-    signed = max((head.signed_at for head in heads if head.seq == seq), default=None)
+    # A forged one of the same event says anything of its time.
+    good = [head for head in heads if believed(head)]
+    seq = max((head.seq for head in good), default=0)
+    signed = max((head.signed_at for head in good if head.seq == seq), default=None)
     return Reach(where=where, seq=seq, signed_at=signed, after=max(0, events - seq))
 
 

@@ -22,6 +22,7 @@ from bff.records.checkpoint_signatures import KeyStatement, fits, in_time, state
 from bff.trail_ports import SignedHead, TrailRow
 
 LOST: Final = "lost"
+MOST_KEY_CHARS: Final = 60
 PROOF: Final = '"proof":'
 """What an event has that is a key's own word; others tell of keys as well."""
 
@@ -85,8 +86,8 @@ class KeyHistory:
 
     def _why_unheard(self, key: str) -> str:
         if key in self._until:
-            return f"a checkpoint key speaks that had been replaced: {key[:60]}"
-        return f"it introduces a checkpoint key that no key of ours vouches for: {key[:60]}"
+            return f"a checkpoint key speaks that had been replaced: {named(key)}"
+        return f"it introduces a checkpoint key that no key of ours vouches for: {named(key)}"
 
     def is_known(self, key: str) -> bool:
         """Say whether a key is believed for any event at all."""
@@ -95,7 +96,7 @@ class KeyHistory:
     def why_not(self, head: SignedHead) -> str | None:
         """Return why a checkpoint is not believed; None if it is."""
         if head.key_id not in self._until:
-            return f"forged, or of a key that is unknown here: {str(head.key_id)[:60]}"
+            return f"forged, or of a key that is unknown here: {named(head.key_id)}"
         if not fits(head):
             return "forged: its signature does not fit"
         last = self._ends.get(head.key_id)
@@ -139,9 +140,14 @@ class KeyHistory:
             self.signed.setdefault(statement.last_seq, set()).add(statement.last_hash)
 
 
+def named(key: object) -> str:
+    """Return what a row says is the name of a key, for a line of text: it may hold anything."""
+    return escaped(str(key), MOST_KEY_CHARS)
+
+
 def _what_a_break_means(statement: KeyStatement) -> str:
     found = (
-        f"it was {statement.replaces}, which signed event {statement.last_seq} last"
+        f"it was {named(statement.replaces)}, which signed event {statement.last_seq} last"
         if statement.replaces
         else "which one it was is not known"
     )
@@ -154,7 +160,7 @@ def _what_a_break_means(statement: KeyStatement) -> str:
 def _what_was_noted(row: TrailRow) -> str:
     try:
         why = str(json.loads(row.details)["why"])
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, RecursionError, TypeError, ValueError):
         why = "nothing that can be read"
     return f"the service noted here: {escaped(why)}"
 
@@ -172,7 +178,7 @@ def _read(row: TrailRow) -> Told | None:
         )
         own = states(statement.key, statement, details["proof"])
         vouched = details.get("vouched")
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         return None
     if not own or not isinstance(details.get("last_seq"), int | None):
         return None

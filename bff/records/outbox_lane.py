@@ -35,6 +35,7 @@ from bff.trail_ports import micros
 KEEP: Final = timedelta(days=3650)
 """Nothing that waits runs out: it is delivered, or set aside."""
 
+TIP: Final = "outbox-tip:"
 TRIES: Final = 200
 TURN_S: Final = 0.2
 GENERATION_BYTES: Final = 9
@@ -75,7 +76,7 @@ class OutboxLane:
         self._entropy = foundation.entropy
         self._dead = dead
         self._lock = threading.Lock()
-        self._tip_key = f"outbox-tip:{name}"
+        self._tip_key = f"{TIP}{name}"
         self._mark_key = f"outbox-mark:{name}"
         self._generations = f"outbox-generations:{name}"
         self.written: dict[str, OutboxMark] = {}
@@ -145,7 +146,7 @@ class OutboxLane:
         The newest event comes along, unless it was delivered: it may lie nowhere else.
         """
         anew = Tip(generation=self._new_generation())
-        event = None if self._is_delivered(tip) else self._event_of(tip)
+        event = None if self._is_delivered(tip) else self.event_of(tip)
         if event is not None:
             anew = self._tip_with(self._event(event.letter, after=anew))
         self._switch(anew, over=version)
@@ -246,7 +247,7 @@ class OutboxLane:
             done += entry is not None and self._resealed(place.key, entry, newest)
         if mark is not None:
             self.advance(*mark)
-        event = self._event_of(tip)
+        event = self.event_of(tip)
         if event is not None:
             done += self._moved(event, version)
         else:
@@ -328,13 +329,14 @@ class OutboxLane:
             previous=after.hash,
         )
 
-    def _event_of(self, tip: Tip) -> OutboxEvent | None:
+    def event_of(self, tip: Tip) -> OutboxEvent | None:
+        """Return the newest event; None if there is none, or it cannot be read."""
         if tip.event is None:
             return None
         place = Place(lane=self.name, generation=tip.generation, number=tip.number)
         try:
             return self.open(place, Stored(raw=base64.b64decode(tip.event)))[0]
-        except UndeliverableError:
+        except (UndeliverableError, TypeError, ValueError):
             return None
 
     def _moved(self, event: OutboxEvent, version: int) -> bool:

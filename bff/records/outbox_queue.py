@@ -4,6 +4,7 @@ They lie encrypted in the store, in lanes that do not hold each other up: guest 
 events, and whatever a newer version has put there.
 """
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from bff.records.outbox_events import (
     UndeliverableError,
     decoded,
 )
-from bff.records.outbox_lane import OutboxFullError, OutboxLane, Tip
+from bff.records.outbox_lane import TIP, OutboxFullError, OutboxLane, Tip
 from bff.trail_ports import MICROSECOND, micros
 
 LIMIT: Final = 10_000
@@ -246,6 +247,8 @@ class Outbox:
         plain = self.dead.opened(dead)
         if plain is None or dead.key is None:
             return None
+        if dead.key.startswith(TIP):
+            return self._of_tip(dead.key, plain)
         try:
             _, lane, generation, number = dead.key.split(":")
             place = Place(lane=lane, generation=generation, number=int(number))
@@ -254,6 +257,17 @@ class Outbox:
             return None
         except ValueError:
             return self._legacy_again(plain)
+
+    def _of_tip(self, key: str, plain: bytes) -> Letter | None:
+        """Return the newest event of a lane, whose end could not be read when it was set aside."""
+        lane = self.lanes.get(key.removeprefix(TIP))
+        try:
+            values = json.loads(plain)
+            tip = Tip(**{name: values[name] for name in ("generation", "number", "event")})
+        except (KeyError, RecursionError, TypeError, ValueError):
+            return None
+        event = None if lane is None else lane.event_of(tip)
+        return None if event is None else event.letter
 
     def _legacy_again(self, plain: bytes) -> Letter | None:
         try:

@@ -199,6 +199,62 @@ def assert_restored(url: str, statements: tuple[str, ...], how: str) -> None:
     records.close()
 
 
+@BOTH
+@pytest.mark.parametrize("table", ["guests", "audit_events", "audit_heads", "erasures"])
+def test_a_trigger_of_somebody_else(url: str, table: str) -> None:
+    if url.startswith("sqlite"):
+        on(url, f"CREATE TRIGGER zz BEFORE INSERT ON {table} BEGIN SELECT RAISE(IGNORE); END")
+    else:
+        on(
+            url,
+            "CREATE FUNCTION zz() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            f"CREATE TRIGGER zz BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION zz()",
+        )
+
+    found = examined(url)
+
+    assert f"the table {table} has a trigger zz that is not ours" in found.what
+    assert found.weight is Weight.WARNING
+
+
+@SERVER
+@pytest.mark.parametrize("change", ["INSERT", "UPDATE", "DELETE"])
+def test_a_rule_of_somebody_else(url: str, change: str) -> None:
+    on(url, f"CREATE RULE quiet AS ON {change} TO guests DO INSTEAD NOTHING")
+
+    assert "the table guests has a rule quiet that is not ours" in examined(url).what
+
+
+@BOTH
+@pytest.mark.parametrize("index", ["guests_by_device", "audit_events_by_time"])
+def test_an_index_that_is_gone_comes_back(url: str, index: str) -> None:
+    on(url, f"DROP INDEX {index}")
+    found = examined(url)
+    assert f"has lost its index {index}" in found.what
+    assert found.weight is Weight.WARNING
+
+    records = opened(url)
+    assert records.restore() == [f"the index {index} was gone; it was made anew"]
+    assert not any("index" in one.what for one in records.examine())
+    records.close()
+
+
+@SERVER
+@pytest.mark.parametrize("table", ["guests", "audit_events", "outbox_marks"])
+def test_a_primary_key_that_is_gone(url: str, table: str) -> None:
+    on(url, f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey")
+
+    assert f"the table {table} has lost its primary key" in examined(url).what
+
+
+@SERVER
+@pytest.mark.parametrize(
+    "change", ["RESET search_path", "SET search_path = public", "SECURITY DEFINER"]
+)
+def test_a_function_that_runs_in_another_way(url: str, change: str) -> None:
+    assert_restored(url, (f"ALTER FUNCTION audit_events_follows() {change}",), "changed")
+
+
 @pytest.fixture
 def role(postgres: PostgresServer) -> str:
     name = f"role_{ENTROPY.bytes(6).hex()}"
@@ -230,6 +286,50 @@ def test_a_role_that_lacks_one_right(url: str, role: str, table: str, right: str
     on(url, f"REVOKE {right} ON {table} FROM {role}")
 
     assert f"lacks the right {right} on the table {table}" in examined(as_role(url, role)).what
+
+
+@SERVER
+@pytest.mark.parametrize("table", ["guests", "audit_events", "audit_sources", "alembic_version"])
+def test_a_table_whose_rows_are_hidden(url: str, role: str, table: str) -> None:
+    granted(url, role)
+    on(url, f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+
+    found = examined(as_role(url, role))
+
+    assert found.weight is Weight.FAULT
+    assert f"rows of the table {table}" in found.what
+
+
+@SERVER
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "GRANT SET ON PARAMETER session_replication_role TO {role}",
+        "ALTER FUNCTION audit_events_follows() OWNER TO {role}",
+        "ALTER FUNCTION audit_heads_only_grows() OWNER TO {role}",
+    ],
+)
+def test_a_role_that_gets_around_the_triggers(url: str, role: str, statement: str) -> None:
+    granted(url, role)
+    on(url, statement.format(role=role))
+
+    found = examined(as_role(url, role))
+
+    assert "is not limited" in found.what
+    assert found.weight is Weight.WARNING
+    records = opened(url)
+    with pytest.raises(SettingsError):
+        sql_rights.grant(records, role)
+    records.close()
+    on(url, f"DROP OWNED BY {role} CASCADE")
+
+
+@SERVER
+def test_rights_are_not_given_to_everybody(url: str) -> None:
+    records = opened(url)
+    with pytest.raises(SettingsError, match="everybody"):
+        sql_rights.grant(records, "public")
+    records.close()
 
 
 @SERVER

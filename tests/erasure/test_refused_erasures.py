@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from database_troubles import Place, passing_over
 from erasure_rig import ASKER, ErasureRig, erasure_rig
 from postgres_server import PostgresServer
 from sqlalchemy import text
@@ -54,6 +55,22 @@ def test_what_is_refused_before_it_was_begun_changes_nothing(rig: ErasureRig) ->
     run(rig, "ALTER TABLE elsewhere RENAME TO audit_events")
     assert rig.guests.memory.profile_of("guest-1") is not None
     assert rig.guests.erasure.ask("guest-1", ASKER) is Erased.DONE
+
+
+def test_a_row_that_something_keeps_in_silence_is_not_told_erased(rig: ErasureRig) -> None:
+    rig.remember()
+    database: Any = rig.records.database
+    place = Place(
+        url=database.engine.url.render_as_string(hide_password=False).replace("+psycopg", ""),
+        engine=database.engine,
+    )
+    with passing_over(place, "DELETE"), pytest.raises(RecordsRefusedError):
+        rig.guests.erasure.ask("guest-1", ASKER)
+
+    assert rig.guests.rows.find("guest-1") is not None
+    rig.guests.rounds.once()
+    assert rig.guests.rows.find("guest-1") is None
+    assert [action for action, *_ in rig.told()] == ["erasure_asked", "guest_erased"]
 
 
 def test_a_database_that_is_away_is_told_as_such(tmp_path: Any) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from database_troubles import POSTGRESQL, SERVICE, SQLITE, Place, disk_full
+from database_troubles import POSTGRESQL, SERVICE, SQLITE, Place, disk_full, passing_over
 from erasure_rig import ErasureRig, erasure_rig
 from postgres_server import PostgresServer
 from records_rig import database
@@ -273,3 +273,56 @@ def test_how_far_it_is_stands_in_the_database(tmp_path: Path) -> None:
             lambda connection: connection.execute(text("SELECT * FROM outbox_marks")).all()
         )
         assert {(row.lane, row.number) for row in rows} == {("audit", 3), ("guest", 3)}
+
+
+LONG = {
+    name: {**GOOD, "event_id": "long", name: "".join(map(chr, range(200, 12_000)))}
+    for name in ("event_id", "guest", "actor")
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_is_longer_than_an_index_holds_does_not_hold_up_the_lane(
+    name: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with world("postgresql", tmp_path, postgres) as (rig, _):
+        body = json.dumps({**LONG[name], "actor_kind": "person"})
+        rig.records.outbox.put(Letter(desk="audit", body=body))
+        fill(rig)
+        assert rig.records.writer.once() == 6, "the others go on"
+        assert [one.why for one in rig.records.outbox.dead.all()] == ["refused_by_database"]
+
+
+def test_what_a_trigger_refuses_of_one_event_does_not_hold_up_the_lane(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with world("postgresql", tmp_path, postgres) as (rig, place):
+        place.run(
+            "CREATE FUNCTION picky() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'not this one'; END $$",
+            "CREATE TRIGGER picky BEFORE INSERT ON audit_events FOR EACH ROW "
+            "WHEN (NEW.event_id = 'event-1') EXECUTE FUNCTION picky()",
+        )
+        fill(rig)
+        assert rig.records.writer.once() == 5
+        assert [one.why for one in rig.records.outbox.dead.all()] == ["refused_by_database"]
+        place.run("DROP TRIGGER picky ON audit_events")
+        assert all(map(rig.records.outbox.retry, rig.records.outbox.dead.all()))
+        assert rig.records.writer.once() == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_change_that_is_passed_over_in_silence_waits(
+    kind: str, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    with world(kind, tmp_path, postgres) as (rig, place):
+        fill(rig, 1)
+        rig.records.writer.once()
+        with passing_over(place, "UPDATE"):
+            fill(rig, 1)
+            assert rig.records.writer.once() == 1, "the event of the audit log"
+            assert len(rig.records.outbox.waiting()) == 1
+        assert rig.records.writer.once() == 1
+        row = rig.guests.rows.find("guest-0")
+        assert row is not None
+        assert row.seen_at == rig.clock.now()
