@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr
 
-from bff.adapters.file_rights import open_to_others
+from bff.adapters.file_rights import may_be_changed, open_to_others
 from bff.adapters.http_client import http_session
 from bff.adapters.openid_client import OpenIdClient, ProviderRegistration
 from bff.adapters.provider_metadata import WELL_KNOWN, ProviderMetadata
@@ -24,7 +24,7 @@ from bff.identity_settings import ProviderSettings
 from bff.passthrough_checkup import examine_passthrough
 from bff.ports import Clock, Demands, Entropy, Store
 from bff.record_checkup import examine_records
-from bff.setting_sources import PREFIX
+from bff.setting_sources import PREFIX, without_password
 from bff.settings import Settings
 from bff.wiring import open_files, open_ring, open_rings, open_store
 
@@ -74,9 +74,9 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 def _files(settings: Settings) -> Iterator[Finding]:
     """Look who else may read what holds secrets: settings, store, records, keys."""
     for path, words in open_files(settings):
-        yield warning(f"{path} {words}", f"chmod 600 {path}: it holds secrets")
+        yield warning(f"{path} {words}", f"chmod 600 {path}: it is for this service alone")
     source = settings.source
-    if source is None or source.secret:
+    if source is None or source.secret or may_be_changed(source.path):
         return
     allowed = open_to_others(source.path)
     if allowed is not None:
@@ -90,9 +90,7 @@ def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"
     if isinstance(value, str):
-        # A store URL may carry a password.
-        parts = urlsplit(value)
-        return value.replace(f":{parts.password}@", ":…@") if parts.password else value
+        return without_password(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return "(not set)" if value in (None, "") else str(value)
@@ -139,18 +137,23 @@ def _store(settings: Settings, clock: Clock) -> Iterator[Finding]:
     )
     yield there
     if there.verdict is Verdict.OK:
-        yield tried(
+        ring = tried(
             "store: the key ring opens and seals",
             opens,
             "set BFF_MASTER_KEY to the key that sealed this store, or BFF_MASTER_KEY_PREVIOUS "
             "while you change it (docs/keys.md)",
         )
-        yield from _rings(settings, opened[0], clock, entropy)
+        yield ring
+        # One cause, one finding: a ring that nothing opens has been told of.
+        told = "seal" if ring.verdict is not Verdict.OK else None
+        yield from _rings(settings, opened[0], clock, entropy, told=told)
     for store in opened:
         store.close()
 
 
-def _rings(settings: Settings, store: Store, clock: Clock, entropy: Entropy) -> Iterator[Finding]:
+def _rings(
+    settings: Settings, store: Store, clock: Clock, entropy: Entropy, *, told: str | None
+) -> Iterator[Finding]:
     """Say under which master key each keyring lies, and whether the previous one is needed."""
     file = guest_keys_file(settings)
     own = None
@@ -170,6 +173,8 @@ def _rings(settings: Settings, store: Store, clock: Clock, entropy: Entropy) -> 
             continue
         waiting.append(use)
         known = "not configured" not in under.name
+        if use == told and not known:
+            continue
         yield Finding(
             verdict=Verdict.WARNING if known else Verdict.FAULT,
             what=f"keyring {use}: encrypted under master key {under.name}",

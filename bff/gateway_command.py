@@ -5,6 +5,7 @@ import logging
 from bff.errors import SettingsError
 from bff.gateway.gateway_server import GatewayPlan, run_gateway
 from bff.guests.guest_upgrade import PATH, UpgradeRules
+from bff.service_jobs import start_jobs
 from bff.settings import Settings
 from bff.wiring import build
 
@@ -25,9 +26,8 @@ def serve_guests(settings: Settings) -> None:
             raise SettingsError("BFF_GENESYS_DEPLOYMENT_ID is missing")
         if services.records is not None:
             services.records.prepare()
-            services.records.writer.start()
-        # A renewal that is refused ends a session here too.
-        services.session_rounds.start()
+        # A renewal that is refused ends a session here too, and `serve` may be away.
+        start_jobs(services)
         site = services.site
         plan = GatewayPlan(
             house=services.guests,

@@ -10,8 +10,8 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from bff.adapters.open_files import make_room_for_files
 from bff.app import create_app
+from bff.service_jobs import start_jobs
 from bff.settings import Settings
-from bff.signin.revocation_rounds import RevocationRounds
 from bff.web import guest_socket
 from bff.wiring import build
 
@@ -71,11 +71,7 @@ class ProductionServer(BaseApplication):  # type: ignore[misc]  # gunicorn ships
         """Build the application, once in each worker: connections are not shared by a fork."""
         make_room_for_files(pages=self._settings.guest_connections, others=CONNECTIONS)
         self._services = services = build(self._settings)
-        background = services.background
-        RevocationRounds(services.sign_out, store=services.store, runner=background).start()
-        services.session_rounds.start()
-        if services.records is not None:
-            services.records.writer.start()
+        start_jobs(services)
         # Before any page is there: /readyz knows from the start whether news can be heard.
         services.news.start()
         self._application = application = create_app(services)

@@ -25,7 +25,14 @@ def examine_records(settings: Settings) -> Iterator[Finding]:
         )
         return
     if url.startswith(_SQLITE) and not Path(url.removeprefix(_SQLITE)).exists():
-        yield _before_the_file(Path(url.removeprefix(_SQLITE)).parent)
+        folder = Path(url.removeprefix(_SQLITE)).parent
+        if settings.records_url is None and not folder.is_dir():
+            yield note(
+                f"records: their file will lie beside the store's, in {folder}",
+                "the store's own finding says what to do",
+            )
+            return
+        yield _before_the_file(folder)
         return
     database = open_database(settings)
     if database is None:

@@ -1,6 +1,7 @@
 """Where settings are read from: an environment that is handed over, and a TOML file."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, TomlConfigSetting
 from bff.errors import SettingsError
 
 PREFIX: Final = "BFF_"
+_IN_QUERY: Final = re.compile(r"([?&](?:ssl)?(?:password|passwd|pwd)=)[^&#]+", re.IGNORECASE)
 FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
 
 
@@ -68,11 +70,18 @@ def _is_secret(name: str) -> bool:
 
 
 def has_password(value: str) -> bool:
-    """Say whether a text is an URL with a password."""
+    """Say whether a text is an URL with a password: before the host, or in its query."""
     try:
-        return bool(urlsplit(value).password)
+        return without_password(value) != value
     except ValueError:
         return False
+
+
+def without_password(value: str) -> str:
+    """Return a text as it may be shown: an URL of a store may have a password."""
+    parts = urlsplit(value)
+    shown = value.replace(f":{parts.password}@", ":…@") if parts.password else value
+    return _IN_QUERY.sub(r"\1…", shown) if parts.scheme else shown
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from bff.adapters.file_rights import open_to_others
+from bff.adapters.file_rights import may_be_changed, open_to_others
 from bff.adapters.openid_client import OpenIdClient, ProviderRegistration
 from bff.adapters.operator_name import operator_name
 from bff.adapters.redis_store import RedisStore
@@ -133,14 +133,19 @@ def open_files(settings: Settings) -> list[tuple[Path, str]]:
 
     SQLite keeps what it has just written in files beside its own.
     """
-    files = [settings.source.path] if settings.source and settings.source.secret else []
+    files = []
+    if (source := settings.source) is not None and (source.secret or may_be_changed(source.path)):
+        # Whoever changes it, changes where people sign in; it need hold no secret for that.
+        files = [source.path]
     places = []
     if settings.embedded:
         places = [settings.store_path, *filter(None, [guest_keys_file(settings)])]
     records = records_url(settings) or ""
     if records.startswith("sqlite:"):
         places.append(Path(records.removeprefix("sqlite:///")))
-    files += [place.with_name(place.name + end) for place in places for end in ("", "-wal")]
+    files += [
+        place.with_name(place.name + end) for place in places for end in ("", "-wal", "-journal")
+    ]
     found = [(path, open_to_others(path)) for path in files]
     return [(path, words) for path, words in found if words is not None]
 

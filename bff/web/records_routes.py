@@ -56,13 +56,14 @@ def audit() -> ResponseReturnValue:
         since=query("from"), until=query("to"), action=query("action"), guest=query("guest")
     )
     chosen = query_of(wanted, records.keys)
+    limit = _limit(query("limit"))
     given = query("cursor")
     after = None if given is None else place_at(given)
     streamed = request.accept_mimetypes.best == STREAM
     _note(records, reader, wanted, how="stream" if streamed else "page of the report")
     if streamed:
         return _streamed(records, chosen, after)
-    return _page(records, wanted, chosen, after)
+    return _page(records, wanted, chosen, after, limit)
 
 
 @bp.get("/guests/<guest>")
@@ -122,9 +123,8 @@ def _raw(text: str) -> bytes:
 
 
 def _page(
-    records: Records, wanted: Wanted, chosen: TrailQuery, after: Place | None
+    records: Records, wanted: Wanted, chosen: TrailQuery, after: Place | None, limit: int
 ) -> ResponseReturnValue:
-    limit = _limit(query("limit"))
     rows = records.keeper.page(chosen, after=after, limit=limit + 1)
     more = None
     if len(rows) > limit:

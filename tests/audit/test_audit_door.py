@@ -203,6 +203,12 @@ def test_a_question_that_makes_no_sense_is_refused(auditor: Browser, query: str)
     assert error_of(answer) == "request_refused"
 
 
+def test_nonsense_is_refused_before_a_stream_too(auditor: Browser) -> None:
+    answer = auditor.get("/records/audit?limit=x", **BEARER, **STREAM)
+
+    assert (answer.status_code, answer.get_json()["parameter"]) == (400, "limit")
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [

@@ -10,7 +10,7 @@ from bff_rig import BffRig, error_of, running_bff
 
 from bff.background.jobs import Job, JobState
 from bff.errors import StoreDownError
-from bff.signin.revocation_rounds import RevocationRounds
+from bff.service_jobs import start_jobs
 from bff.signin.session_news import JOB
 
 TOKEN: Final = "token-of-the-watcher-0123456789"
@@ -23,7 +23,7 @@ def test_every_job_is_named_with_its_state(bff: BffRig) -> None:
 
     assert (answer.status_code, answer.get_json()["status"]) == (200, "ok")
     jobs = answer.get_json()["jobs"]
-    assert set(jobs) == {"session-news", "outbox", "revocations"}
+    assert set(jobs) == {"session-news", "outbox", "revocations", "session-ends"}
     assert {job["state"] for job in jobs.values()} == {"running"}
 
 
@@ -102,6 +102,4 @@ def _serve(bff: BffRig) -> None:
     """Start what the command `serve` starts."""
     here = bff.services
     here.news.start()
-    RevocationRounds(here.sign_out, store=here.store, runner=here.background).start()
-    assert here.records is not None
-    here.records.writer.start()
+    start_jobs(here)

@@ -11,7 +11,10 @@ from command_rig import changed, run_command
 from gateway_process import GatewayProcess, gateway_process
 from redis_server import RedisServer, free_port
 
+from bff import gateway_command
 from bff.adapters.system import SystemClock, SystemEntropy
+from bff.gateway.gateway_server import GatewayPlan
+from bff.settings import Settings
 from bff.simulator.stage import Stage, StagePlan, raised
 
 
@@ -65,6 +68,22 @@ def test_told_to_go_it_finishes_what_is_in_flight_and_sends_the_page_elsewhere(
     assert beside.heard == ["warm up", *(f"on its way {number}" for number in range(3))]
     assert "Traceback" not in running.log
     assert "Warning" not in running.log
+
+
+def test_it_does_the_rounds_that_serve_does(
+    beside: Beside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ran out, was cut short or could not be told waits for whichever process there is."""
+    seen: set[str] = set()
+
+    def looked_at(plan: GatewayPlan, *, ready: object) -> None:
+        del ready
+        seen.update(job.name for job in plan.background.health())
+
+    monkeypatch.setattr(gateway_command, "run_gateway", looked_at)
+    gateway_command.serve_guests(Settings.read(beside.env))
+
+    assert {"revocations", "session-ends"} <= seen
 
 
 def test_it_says_where_it_listens_and_whom_it_serves(

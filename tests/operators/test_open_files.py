@@ -7,6 +7,7 @@ import pytest
 from bff_rig import environment
 from command_rig import Site, serving
 
+from bff.setting_sources import holds_secrets, without_password
 from bff.settings import Settings
 from bff.wiring import build
 
@@ -47,6 +48,33 @@ def test_one_of_our_own_is_none(site: Site) -> None:
 
     assert "warning " not in done.out
     assert " 0 to consider" in done.out
+
+
+def test_a_file_that_others_may_change_is_a_warning_without_any_secret_in_it(site: Site) -> None:
+    """Whoever changes it, changes where people sign in."""
+    file = site.folder / "plain.toml"
+    file.write_text('log_level = "INFO"\n', "utf-8")
+    file.chmod(0o666)
+
+    done = site.command("check", BFF_SETTINGS_FILE=str(file))
+
+    (warning,) = [line for line in done.out.splitlines() if line.startswith("warning ")]
+    assert f"{file} may be changed by other users" in warning
+    assert not [line for line in done.out.splitlines() if line.startswith("note ")]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bff:secret@db.example/bff",
+        "postgresql://db.example/bff?user=bff&password=secret",
+        "redis://store.example/0?username=bff&PASSWORD=secret",
+    ],
+)
+def test_an_address_with_a_password_is_a_secret_wherever_it_has_it(url: str) -> None:
+    assert holds_secrets({"records_url": url})
+    assert "secret" not in without_password(url)
+    assert not holds_secrets({"records_url": "postgresql://db.example/bff?sslmode=require"})
 
 
 def test_a_file_without_secrets_is_a_note(site: Site) -> None:
