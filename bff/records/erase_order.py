@@ -68,6 +68,7 @@ class EraseOrder:
     at_genesys: AtGenesys | None = None
     take_unverified: bool = False
     done: list[GuestDone] = field(default_factory=list)
+    _again: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
     def preview(self, guest: FoundGuest) -> str:
         """Return what there is of a guest. Raises GuestUnknownError."""
@@ -133,14 +134,19 @@ class EraseOrder:
             subject = subject_of(self.guests, guest_id, take_unverified=self.take_unverified)
         else:
             subject = Subject(kind=SubjectKind.PHONE, value=there.phone)
-        return noted(
+        # Once more, and not once for each guest who has this e-mail.
+        name = (subject.kind.value, normal_email(subject.value))
+        again = there.again and name not in self._again
+        filed = noted(
             there.note,
             subject,
             guest_id,
             lambda: there.filing.file(
-                there.requests(), subject, guest_id=guest_id, again=there.again, since=since
+                there.requests(), subject, guest_id=guest_id, again=again, since=since
             ),
         )
+        self._again.add(name)
+        return filed
 
 
 def noted(note: Note, subject: Subject, guest_id: str | None, file: Callable[[], Filed]) -> Filed:

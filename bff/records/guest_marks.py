@@ -68,12 +68,19 @@ class GuestMarks:
 
     def due_for_touch(self, guest_id: str) -> bool:
         """Say, once an hour, that it should be written that this guest is here."""
-        name = f"guest-touched:{_hashed(guest_id)}"
-        return self._store.add(name, b"", ttl=TOUCH_EVERY)
+        return self._store.add(_touched(guest_id), b"", ttl=TOUCH_EVERY)
+
+    def untouched(self, guest_id: str) -> None:
+        """Take that back: it could not be written."""
+        self._store.delete(_touched(guest_id))
 
 
 def _group(guest_id: str) -> str:
     return f"guest-pending:{_hashed(guest_id)}"
+
+
+def _touched(guest_id: str) -> str:
+    return f"guest-touched:{_hashed(guest_id)}"
 
 
 def _hashed(guest_id: str) -> str:

@@ -158,8 +158,14 @@ class GuestMemory:
 
     def touch(self, guest_id: str) -> None:
         """Remember that a guest is here, once an hour. Raises StoreDownError, OutboxFullError."""
-        if self._marks is not None and self._marks.due_for_touch(guest_id):
+        if self._marks is None or not self._marks.due_for_touch(guest_id):
+            return
+        try:
             self.remember(GuestFacts(guest_id=guest_id, at=self._clock.now()))
+        except BffError:
+            # Not for an hour: by age, this guest would be forgotten while they are here.
+            self._marks.untouched(guest_id)
+            raise
 
     def write(self, facts: GuestFacts) -> bool:
         """Write what is known now; False if this guest has been erased. RecordsDownError.

@@ -11,6 +11,7 @@ from memory_store import MemoryStore
 from bff.errors import StoreDownError
 from bff.guests.live_guests import LiveGuests
 from bff.records.erasure import Erased
+from bff.records.outbox import Outbox, OutboxFullError
 from bff.records.retention import BATCH, Retention
 
 YEAR = timedelta(days=365)
@@ -69,6 +70,27 @@ def test_a_guest_who_is_here_is_written_down_as_seen_once_an_hour(tmp_path: Path
         assert rig.guests.memory.recall(
             device_id="device-of-amira", browser_secret=BROWSER, person=None
         )[1]
+
+
+def test_a_guest_who_could_not_be_written_down_is_so_at_the_next_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutboxFullError("as if 10,000 waited")
+
+    clock = HandClock()
+    with erasure_rig(tmp_path, f"sqlite:///{tmp_path / 'r.sqlite3'}", clock=clock) as rig:
+        rig.remember()
+        clock.advance(timedelta(hours=2))
+        with monkeypatch.context() as patch:
+            patch.setattr(Outbox, "put", full)
+            with pytest.raises(OutboxFullError):
+                rig.guests.memory.touch("guest-1")
+        rig.guests.memory.touch("guest-1")
+        rig.records.settle()
+        row = rig.guests.rows.find("guest-1")
+        assert row is not None
+        assert row.seen_at == clock.now()
 
 
 def test_if_nobody_knows_who_is_here_nobody_is_forgotten(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from bff.records.audit_events import Action, Actor, ActorKind, AuditEvent
 from bff.records.erasure import Erased
 from bff.records.guest_memory import DESK, GuestFacts
 from bff.records.outbox import Letter
+from bff.simulator.genesys_faults import Door, Fault
 
 AMIRA = "pairwise-of-amira"
 PHONE = "+491701234567"
@@ -217,6 +218,19 @@ def test_who_came_back_after_a_request_at_genesys_is_asked_for_again(operator: T
     again = operator.type("erase", "guest-2", "--gdpr", "--yes")
     assert again.out == "guest-2: already erased\n"
     assert filed[1] in again.err
+
+
+def test_asked_for_again_it_is_once_for_two_guests_with_one_email(operator: Typist) -> None:
+    with operator.records() as rig:
+        for number in (1, 2):
+            rig.remember(f"guest-{number}", device_id=f"{DEVICE}-{number}", email_verified=True)
+    words = ("erase", "--email", PROFILE["email"], "--gdpr", "--yes")
+    operator.genesys.faults.order(Door.GDPR, Fault(status=500))
+    assert operator.type(*words).code == 1
+    done = operator.type(*words, "--file-again")
+    assert done.code == 0, done.err
+    ids = {line.split(" as ")[1] for line in done.err.splitlines() if " as " in line}
+    assert len(ids) == 1
 
 
 def test_the_browser_of_an_erased_guest_starts_anew(on_sqlite: ErasureRig) -> None:
