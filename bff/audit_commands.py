@@ -211,13 +211,15 @@ def _copies(file: Path | None) -> tuple[list[SignedHead] | None, list[str]]:
         return None, []
     heads, broken = [], []
     try:
-        text = file.read_text("utf-8", errors="replace")
+        text = file.read_text("utf-8-sig", errors="replace")
     except FileNotFoundError:
         # Before the first head that is as it should be.
         return [], []
     except OSError as error:
         return [], [f"FAULT: {file}, the outside copy of the heads: {error.strerror}"]
     for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
         try:
             heads.append(head_lines.read(line))
         except ValueError as error:

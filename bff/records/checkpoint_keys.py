@@ -203,7 +203,9 @@ class HeadKeys:
 
     def _begin(self) -> None:
         """Make a first key; another process's, if it was quicker, stays."""
-        first = self._fresh("first", None)
+        last = self.memory.newest()
+        # Something was signed: there was a key, and its record was taken away.
+        first = self._fresh("first" if last is None else "lost", last)
         if self._drawer.add(RECORD, first, ttl=RECORD_LIFE):
             log.info("audit: heads are signed with %s", first.keys[-1].public)
         elif self._drawer.opened(RECORD) is None:

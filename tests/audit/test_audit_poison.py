@@ -1,6 +1,7 @@
 """Rows that the service's role may add, made to stop whoever reads: they stop nobody."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +148,43 @@ def test_a_copy_that_is_nested_without_end_is_one_line_of_the_verdict(office: Of
 
     assert done.code == 1
     assert "line 2 of" in done.out
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        lambda raw: raw.replace(b"\n", b"\r\n"),
+        lambda raw: b"\xef\xbb\xbf" + raw,
+        lambda raw: b"\n" + raw + b"\r\n\r\n",
+        lambda raw: raw + raw,
+    ],
+    ids=["CRLF", "BOM", "empty lines", "twice"],
+)
+def test_a_copy_that_was_carried_from_another_system_is_the_same(
+    office: Office, carried: Callable[[bytes], bytes]
+) -> None:
+    copies = office.folder / "heads.jsonl"
+    copies.write_bytes(carried(copies.read_bytes()))
+
+    done = office.command("audit", "verify")
+
+    assert (done.code, done.err) == (0, "")
+    assert "copies  reaches event 6" in done.out
+
+
+@pytest.mark.parametrize("name", ["seq", "signed_at"])
+@pytest.mark.parametrize("number", [10**300, -(10**300), 2**63, -(2**63) - 1])
+def test_a_copy_with_a_number_past_all_bounds_is_a_fault(
+    office: Office, name: str, number: int
+) -> None:
+    copies = office.folder / "heads.jsonl"
+    told = json.loads(copies.read_text().splitlines()[0]) | {name: number}
+    copies.write_text(f"{copies.read_text()}{json.dumps(told)}\n")
+
+    done = office.command("audit", "verify")
+
+    assert (done.code, done.err) == (1, "")
+    assert "its signature does not fit" in done.out
 
 
 def test_a_copy_after_half_a_line_is_a_line_of_its_own(rig: TrailRig, tmp_path: Path) -> None:

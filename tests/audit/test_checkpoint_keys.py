@@ -276,12 +276,43 @@ def introduce(rig: TrailRig) -> None:
     rig.writer.once()
 
 
+def test_a_clock_that_was_wrong_and_was_set_makes_no_forgery(rig: TrailRig) -> None:
+    rig.fill(3)
+    rig.clock.advance(timedelta(days=300))
+    sign(rig)
+    rig.clock.advance(-timedelta(days=300))
+    rig.head_keys.rotate()
+    introduce(rig)
+    rig.fill(2, first=10)
+    sign(rig)
+
+    assert rig.verify(store=True).faults == ()
+    assert rig.signer.refuses is None
+
+
+def test_a_key_whose_record_was_taken_away_is_a_break_and_no_beginning(rig: TrailRig) -> None:
+    rig.fill(3)
+    sign(rig)
+    before = rig.head_keys.known()[-1].public
+    rig.store.delete("audit-head-keys:keys")
+    rig.fill(2, first=10)
+    sign(rig)
+    introduce(rig)
+
+    verdict = rig.verify(store=True)
+
+    assert verdict.faults == ()
+    assert [note.startswith("BREAK") and before in note for note in verdict.notes] == [True]
+
+
 STEPS: dict[str, Callable[[TrailRig], object]] = {
     "write": lambda rig: rig.fill(1, first=1 + len(rig.keeper.rows(after=0, limit=10**6))),
     "sign": sign,
     "rotate": rotate,
     "introduce": introduce,
     "lose": lose,
+    "set the clock forward": lambda rig: rig.clock.advance(timedelta(days=1)),
+    "set the clock back": lambda rig: rig.clock.advance(-timedelta(days=1)),
 }
 
 

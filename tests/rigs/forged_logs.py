@@ -241,6 +241,10 @@ def _loses_the_key(stage: Stage) -> None:
     stage.store.overwrite(KEYS)
 
 
+def _takes_the_key(stage: Stage) -> None:
+    stage.store.delete(KEYS)
+
+
 def _loses_the_memory(stage: Stage) -> None:
     stage.store.delete(MEMORY)
 
@@ -357,6 +361,7 @@ ATTACKS: Final = tuple(
             _S,
         ),
         (Who.STORE_OWNER, "overwrites the checkpoint key", _loses_the_key, _S, _S),
+        (Who.STORE_OWNER, "deletes the checkpoint key", _takes_the_key, _S, _S),
         (Who.STORE_OWNER, "deletes what was signed last", _loses_the_memory, _S, _S),
         (Who.STORE_OWNER, "overwrites what was signed last", _spoils_the_memory, _S, _S),
         (Who.STORE_OWNER, "deletes the whole store", _loses_the_store, _S, _S),
