@@ -260,6 +260,10 @@ class Upstream(UpstreamTraffic):
         if state.recovery is not None and state.recovery.blocking:
             return
         if state.ending and not len(state.outbox) and not state.close_id:
+            held = state.pace.held(self._now)
+            if held is not None:
+                state.timers.set(Timer.PACE, self._now + held)
+                return
             state.close_id = self._new_id()
             self._write(state.requests.close_session(state.close_id))
         elif (state.draining or state.finishing) and not len(state.outbox):

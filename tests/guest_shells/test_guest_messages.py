@@ -45,6 +45,31 @@ def test_ten_messages_arrive_in_their_order_and_each_is_told_delivered(rig: Shel
     assert rig.heard == [f"line {number}" for number in range(5)]
 
 
+def test_more_than_genesys_takes_in_a_second_is_all_delivered(rig: ShellRig) -> None:
+    with rig.page() as page:
+        created = page.open()
+        page.say("hello")
+        page.until("message_delivered", seq=1)
+        with rig.page(page.jar) as tab:
+            tab.open(encryptedSessionId=created["encryptedSessionId"])
+            pages = {"here": page, "there": tab}
+            rig.clock.shift += timedelta(seconds=2)
+            # Each keeps its own pace; together they are too fast for a session.
+            with rig.clock.standing():
+                for number in range(5):
+                    for name, one in pages.items():
+                        one.say(f"{name} {number}")
+                for one in pages.values():
+                    one.until("message_accepted", seq=one.keys.seq)
+            for one in pages.values():
+                one.until("message_delivered", seq=one.keys.seq)
+            told = [frame for one in pages.values() for frame in one.seen]
+    assert "error" not in [frame["type"] for frame in told]
+    for name in pages:
+        heard = [text for text in rig.heard if text.startswith(name)]
+        assert heard == [f"{name} {number}" for number in range(5)]
+
+
 def test_what_the_agent_says_comes_as_an_event(rig: ShellRig) -> None:
     with rig.page() as page:
         page.open()

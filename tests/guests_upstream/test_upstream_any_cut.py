@@ -7,7 +7,8 @@ from datetime import timedelta
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from upstream_world import GOOD_JWT, UpstreamWorld
+from tiny_genesys import GOOD_JWT, Whim
+from upstream_world import UpstreamWorld
 
 from bff.guests.upstream_memory import MAX_KEYS, MAX_MARKS, MAX_RIDDLES
 from bff.guests.upstream_news import Delivered, Failed, FailureCode
@@ -112,6 +113,10 @@ class AnyCut(RuleBasedStateMachine):
     @rule(junk=JUNK)
     def junk(self, *, junk: str | bytes) -> None:
         self.world.do(self.world.upstream.received(junk))
+
+    @rule(retry_after=st.sampled_from([None, 2, 40]), names_it=st.booleans())
+    def too_early(self, *, retry_after: float | None, names_it: bool) -> None:
+        self.world.genesys.whims.append(Whim(retry_after=retry_after, names_it=names_it))
 
     @rule()
     def step_up(self) -> None:
