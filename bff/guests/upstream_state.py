@@ -68,5 +68,6 @@ class UpstreamState:
     gap_after: int | None = None
     configure_id: str = ""
     close_id: str = ""
+    close_not_before: datetime | None = None
     # Events have no echo: what of them may still be refused. Nothing is kept of typing.
     recent_events: dict[str, Item | None] = field(default_factory=dict)
