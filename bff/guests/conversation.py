@@ -26,6 +26,7 @@ from bff.guests.conversation_acts import (
     Extended,
     ExtendSession,
     News,
+    NoMoreFates,
     NotDelivered,
     Opened,
     OpeningRefused,
@@ -65,15 +66,18 @@ from bff.guests.session_pace import FrameKind, Pace
 from bff.ports import Clock, Entropy
 
 CONNECTION_BYTES: Final = 16
+NORMAL: Final = 1000
 POLICY_VIOLATION: Final = 1008
 EXTENSIONS_A_LIFETIME: Final = 12
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _SHORTLY: Final = timedelta(seconds=1)
 # A member of an enum is looked up slowly (Python 3.11), and these are asked for with each frame.
 _OPEN: Final = Stage.OPEN
+_ENDING: Final = Stage.ENDING
 _CLOSED: Final = Stage.CLOSED
 _TYPING: Final = FrameKind.TYPING
 _MESSAGE: Final = FrameKind.MESSAGE
+_UNKNOWN: Final = FrameCode.DELIVERY_UNKNOWN
 
 _Ear: TypeAlias = Callable[[Any, Any], tuple[Act, ...]]
 
@@ -83,6 +87,7 @@ class Conversation:
 
     __slots__ = (
         "_clock",
+        "_ended_by",
         "_extend_at",
         "_faults",
         "_handshake",
@@ -126,6 +131,7 @@ class Conversation:
         self._in_flight: dict[str, int] = {}
         self.expires_at = _NEVER  # unless the session is used
         self._extend_at = _NEVER
+        self._ended_by: GuestEnd | None = None
         self._paused = False
         self._faults = FaultCount(self._policy.faults)
 
@@ -150,18 +156,26 @@ class Conversation:
 
     def hear(self, news: News) -> tuple[Act, ...]:
         """Take what the shell has to tell. What comes too late to matter says nothing."""
-        ears = self._EARS_IF_OPEN if self.stage is _OPEN else self._EARS_BEFORE
+        ears = self._EARS_IF_OPEN if self.stage is _OPEN else self._EARS_ELSE
+        if self.stage is _ENDING:
+            ears = self._EARS_AT_LAST
         ear = ears.get(type(news))
         return () if ear is None else ear(self, news)
 
     def look_at_clock(self) -> tuple[Act, ...]:
-        """End the session if it has expired; for the shell to call now and then."""
-        if self.stage is Stage.OPEN and self._clock.now() >= self.expires_at:
-            return self._end(GuestEnd.EXPIRED)
-        return ()
+        """End the session if it has expired; for the shell to call at `deadline`."""
+        deadline = self.deadline
+        if deadline is None or self._clock.now() < deadline:
+            return ()
+        return self._end(GuestEnd.EXPIRED) if self.stage is _OPEN else self._last_word()
+
+    @property
+    def deadline(self) -> datetime | None:
+        """Return when the clock is to be looked at, if it matters."""
+        return self.expires_at if self.stage is _OPEN or self.stage is _ENDING else None
 
     def _begin(self, frame: Init) -> tuple[Act, ...]:
-        if self.stage is Stage.OVER:
+        if self.stage in {Stage.ENDING, Stage.OVER}:
             raise FrameRefusedError(FrameCode.SESSION_OVER)
         if self.stage is not Stage.NEW:
             raise FrameRefusedError(FrameCode.ALREADY_STARTED)
@@ -231,7 +245,7 @@ class Conversation:
         return self._pass_on(frame, payload, now)
 
     def _out_of_stage(self, seq: int) -> FrameRefusedError:
-        over = self.stage is Stage.OVER
+        over = self.stage in {Stage.ENDING, Stage.OVER}
         return FrameRefusedError(FrameCode.SESSION_OVER if over else FrameCode.NOT_STARTED, seq=seq)
 
     def _out_of_order(self, seq: int) -> FrameRefusedError:
@@ -369,14 +383,43 @@ class Conversation:
 
     def _ended(self, news: Ended) -> tuple[Act, ...]:
         # Also while the session is being opened: who has signed out by then gets none.
-        return self._end(news.reason) if self.stage in {Stage.OPENING, Stage.OPEN} else ()
+        if self.stage not in {Stage.OPENING, Stage.OPEN}:
+            return ()
+        return self._end(news.reason, elsewhere=True)
 
-    def _end(self, reason: GuestEnd) -> tuple[Act, ...]:
-        self.stage, self._handshake, self._verifier = Stage.OVER, None, None
+    def _end(self, reason: GuestEnd, *, elsewhere: bool = False) -> tuple[Act, ...]:
+        """End at once; only the page's last frame waits until it has heard of its messages."""
+        self._handshake = self._verifier = None
+        if self._in_flight:
+            self.stage, self._ended_by = Stage.ENDING, reason
+            self.expires_at = self._clock.now() + self._policy.last_fates
+            return (EndSession(reason=reason, waits=True, elsewhere=elsewhere),)
+        self.stage = Stage.OVER
+        return (SessionEnded(reason=reason), EndSession(reason=reason, elsewhere=elsewhere))
+
+    # The session is over. Nothing more is told of it but what became of the page's own messages.
+
+    def _fate(self, news: Delivered | NotDelivered) -> tuple[Act, ...]:
+        if news.tracing_id not in self._in_flight:
+            return ()
+        told = self._delivered(news) if isinstance(news, Delivered) else self._not_delivered(news)
+        return told if self._in_flight else (*told, *self._last_word())
+
+    def _last_word(self, _: NoMoreFates | None = None) -> tuple[Act, ...]:
+        reason = self._ended_by or GuestEnd.ENDED
+        unknown = [FrameRefusedError(_UNKNOWN, seq=seq) for seq in self._in_flight.values()]
         self._in_flight.clear()
-        return (SessionEnded(reason=reason), EndSession(reason=reason))
+        self.stage = Stage.OVER
+        return (
+            *(FrameError.telling(refused) for refused in unknown),
+            SessionEnded(reason=reason),
+            CloseConnection(code=NORMAL, reason=reason),
+        )
 
-    _EARS_BEFORE: ClassVar[Mapping[type[News], _Ear]] = MappingProxyType(
+    _EARS_AT_LAST: ClassVar[Mapping[type[News], _Ear]] = MappingProxyType(
+        {Delivered: _fate, NotDelivered: _fate, NoMoreFates: _last_word}
+    )
+    _EARS_ELSE: ClassVar[Mapping[type[News], _Ear]] = MappingProxyType(
         {Opened: _opened, OpeningRefused: _opening_refused, Ended: _ended}
     )
     _EARS_IF_OPEN: ClassVar[Mapping[type[News], _Ear]] = MappingProxyType(

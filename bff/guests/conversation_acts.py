@@ -53,9 +53,16 @@ class StepUp(Intent, frozen=True, kw_only=True):
 
 
 class EndSession(Intent, frozen=True, kw_only=True):
-    """End the session here and at Genesys; the page has been told."""
+    """End the session here and at Genesys, behind what was accepted.
+
+    The page has been told, unless it `waits` for the fates of its messages; tell them, and then
+    `NoMoreFates`. It is told the end, and its connection closed, when all are known or it is late.
+    `elsewhere`: somebody else has ended it, and other pages may wait as well.
+    """
 
     reason: GuestEnd
+    waits: bool = False
+    elsewhere: bool = False
 
 
 class CloseConnection(Intent, frozen=True, kw_only=True):
@@ -113,6 +120,10 @@ class NotDelivered(News, frozen=True, kw_only=True):
 
     tracing_id: str
     code: FrameCode = FrameCode.MESSAGE_REFUSED
+
+
+class NoMoreFates(News, frozen=True, kw_only=True):
+    """Genesys' side is over: what has no fate by now will have none."""
 
 
 class EventCame(News, frozen=True, kw_only=True):

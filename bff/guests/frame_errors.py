@@ -30,6 +30,7 @@ class FrameCode(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     ATTRIBUTES_TOO_LARGE = "attributes_too_large"
     MESSAGE_REFUSED = "message_refused"
+    DELIVERY_UNKNOWN = "delivery_unknown"
     RATE_LIMITED = "rate_limited"
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     SERVICE_UNAVAILABLE = "service_unavailable"
@@ -59,6 +60,7 @@ SENTENCES: Final[Mapping[FrameCode, str]] = MappingProxyType(
         FrameCode.TEXT_TOO_LONG: "The text is too long.",
         FrameCode.ATTRIBUTES_TOO_LARGE: "The custom attributes are too large.",
         FrameCode.MESSAGE_REFUSED: "The message was refused and has not been delivered.",
+        FrameCode.DELIVERY_UNKNOWN: "It is not known whether the message was delivered.",
         FrameCode.RATE_LIMITED: "Too many messages. Please wait a moment.",
         FrameCode.TOO_MANY_IN_FLIGHT: "Earlier messages are still on their way. Please wait.",
         FrameCode.SERVICE_UNAVAILABLE: "The chat cannot be reached. Please try again in a moment.",

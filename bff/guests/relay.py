@@ -44,9 +44,9 @@ class GuestRelay(RelayAnswers):
             wake = look
         if end is not None and (wake is None or end[0] < wake):
             wake = end[0]
-        if self._page_here and conversation.stage is PageStage.OPEN:
-            ends = conversation.expires_at
-            if wake is None or ends < wake:
+        if self._page_here:
+            ends = conversation.deadline
+            if ends is not None and (wake is None or ends < wake):
                 wake = ends
         return wake
 

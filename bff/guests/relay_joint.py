@@ -23,6 +23,7 @@ from bff.guests.conversation_acts import (
     EndSession,
     EventCame,
     ExtendSession,
+    NoMoreFates,
     NotDelivered,
     OpenSession,
     Paused,
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STEP_UP_AGAIN_AFTER: Final = timedelta(seconds=5)
+
+_ENDS: Final = frozenset({PageStage.ENDING, PageStage.OVER})
 
 _Work: TypeAlias = Callable[[Any, Any], None]
 
@@ -113,7 +116,7 @@ class RelayJoint:
         """Nobody listens any more: what was accepted still goes to Genesys."""
         self._page_here = False
         # A session that has ended is being closed there, which is more than a drain.
-        if self._upstream is not None and self._conversation.stage is not PageStage.OVER:
+        if self._upstream is not None and self._conversation.stage not in _ENDS:
             self._hear(self._upstream.finish())
 
     # What the page's side wants done
@@ -179,8 +182,9 @@ class RelayJoint:
                 )
             )
         if self._upstream is not None:
-            self._hear(self._upstream.end())
-        if self._page_here:
+            grace = self._plan.conversation.last_fates if ended.elsewhere else timedelta(0)
+            self._hear(self._upstream.end(after=grace))
+        if self._page_here and not ended.waits:
             self._page_here = False
             self._hands.close_page(Farewell.ENDED.value[0], ended.reason)
 
@@ -195,8 +199,8 @@ class RelayJoint:
         """Do everything in the order in which it was said, also what comes up on the way."""
         if not actions:
             return
-        if type(actions[-1]) is genesys.Left:
-            # The page comes back and says these again: they have not failed yet.
+        if self._comes_back(actions[-1]):
+            # The page says these again: they have not failed yet.
             actions = [action for action in actions if type(action) is not genesys.Failed]
         heard = self._heard
         if heard:
@@ -210,6 +214,12 @@ class RelayJoint:
             action = heard[0]
             news[type(action)](self, action)
             del heard[0]
+
+    def _comes_back(self, action: genesys.Action) -> bool:
+        """Say whether the page is sent away to go on elsewhere, or a little later."""
+        if type(action) is not genesys.Left or action.reason is genesys.LeaveReason.DISPLACED:
+            return False
+        return self._conversation.stage not in _ENDS
 
     def _dial(self, wanted: genesys.Connect) -> None:
         if wanted.after:
@@ -263,13 +273,16 @@ class RelayJoint:
         self._do(self._conversation.hear(StepUpFailed(retry_after=wait)))
 
     def _ended(self, news: genesys.Ended) -> None:
-        if news.reason is genesys.EndReason.SIGNED_IN_ELSEWHERE:
+        elsewhere = news.reason is genesys.EndReason.SIGNED_IN_ELSEWHERE
+        if not elsewhere:
+            self._do(self._conversation.hear(Ended(reason=END_OF[news.reason])))
+        self._do(self._conversation.hear(NoMoreFates()))
+        if elsewhere:
             # Another connection of this session has become the person's: so will the next here.
             self._leave_page(Farewell.COME_BACK)
-        else:
-            self._do(self._conversation.hear(Ended(reason=END_OF[news.reason])))
 
     def _left(self, news: genesys.Left) -> None:
+        self._do(self._conversation.hear(NoMoreFates()))
         self._leave_page(FAREWELL_OF[news.reason])
 
     _INTENTS: ClassVar[Mapping[type[Any], _Work]] = MappingProxyType(

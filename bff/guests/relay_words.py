@@ -29,7 +29,7 @@ FAILURE_OF: Final[Mapping[FailureCode, FrameCode]] = MappingProxyType(
         FailureCode.RATE_LIMITED: FrameCode.MESSAGE_REFUSED,
         FailureCode.REFUSED: FrameCode.MESSAGE_REFUSED,
         FailureCode.TOO_MANY_WAITING: FrameCode.MESSAGE_REFUSED,
-        FailureCode.OUTCOME_UNKNOWN: FrameCode.MESSAGE_REFUSED,
+        FailureCode.OUTCOME_UNKNOWN: FrameCode.DELIVERY_UNKNOWN,
         FailureCode.NOT_REACHED: FrameCode.MESSAGE_REFUSED,
         FailureCode.SESSION_OVER: FrameCode.MESSAGE_REFUSED,
     }

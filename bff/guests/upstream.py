@@ -163,14 +163,19 @@ class Upstream(UpstreamTraffic):
             self._sign_on()
         return self._told()
 
-    def end(self) -> list[Action]:
-        """The person ends the session: what was accepted goes first."""
+    def end(self, *, after: timedelta = timedelta(0)) -> list[Action]:
+        """The session is to end: what was accepted goes first.
+
+        With `after` there may be more in other tabs, and Genesys ends it for them all: it is asked
+        to by whoever ended it, and from here only if that has not come to pass by then.
+        """
         self._now = self._clock.now()
         state = self._state
         if state.stage is Stage.IDLE:
             self._end(EndReason.ENDED)
         elif state.stage is not Stage.OVER and not state.ending:
             state.ending = True
+            state.close_not_before = self._now + after
             state.timers.set(Timer.END, self._now + state.policy.end_patience)
         return self._told()
 
@@ -179,7 +184,7 @@ class Upstream(UpstreamTraffic):
         self._now = self._clock.now()
         state = self._state
         if state.stage is not Stage.OVER and not state.draining:
-            state.draining = True
+            state.draining, state.close_not_before = True, None
             state.timers.set(Timer.DRAIN, self._now + state.policy.drain_patience)
             if not state.configured:
                 self._leave(LeaveReason.DRAINED)
@@ -260,6 +265,11 @@ class Upstream(UpstreamTraffic):
         if state.recovery is not None and state.recovery.blocking:
             return
         if state.ending and not len(state.outbox) and not state.close_id:
+            held = self._now + (state.pace.held(self._now) or timedelta(0))
+            not_before = max(held, state.close_not_before or held)
+            if not_before > self._now:
+                state.timers.set(Timer.PACE, not_before)
+                return
             state.close_id = self._new_id()
             self._write(state.requests.close_session(state.close_id))
         elif (state.draining or state.finishing) and not len(state.outbox):

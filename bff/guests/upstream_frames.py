@@ -223,13 +223,16 @@ def read_history(body: bytes | str | Mapping[str, Any]) -> HistoryPage | None:
 
 def read_refusal(frame: Envelope) -> Refusal:
     """Return what was refused: a `string` has its code outside, others have it in the body."""
+    # Its name says it, whatever is in it.
+    known = int(Code.TOO_FAST) if frame.name == "TooManyRequestsErrorMessage" else None
     try:
         inner = _read_refused(frame.body)
     except _UNREADABLE:
-        return Refusal(number=frame.code, text=_plain(frame.body))
+        return Refusal(number=known or frame.code, text=_plain(frame.body))
     seconds = inner.retry_after or 0.0
     wait = timedelta(seconds=max(0.0, min(seconds, LONGEST_WAIT_ASKED_FOR.total_seconds())))
-    return Refusal(number=inner.error_code or frame.code, retry_after=wait or None)
+    number = known or inner.error_code or frame.code
+    return Refusal(number=number, retry_after=wait or None)
 
 
 def _plain(body: Raw) -> str:

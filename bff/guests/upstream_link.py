@@ -76,8 +76,8 @@ class UpstreamLink:
         for fate in fates:
             self._tell(Failed(tracing_id=fate.tracing_id, code=fate.code, retry_after=retry_after))
 
-    def _write(self, text: bytes, *, message: bool = False) -> None:
-        self._state.pace.count(self._now, message=message)
+    def _write(self, text: bytes) -> None:
+        self._state.pace.count(self._now)
         self._tell(Write(text=text))
 
     def _new_id(self) -> str:
@@ -225,6 +225,8 @@ class UpstreamLink:
         held = self._now - (state.connected_at or self._now)
         if state.configured and held >= state.policy.steady_after:
             state.redial.start_over()
+        for _ in range(state.outbox.in_flight):
+            state.pace.arrived(self._now)
         state.outbox.connection_lost()
         if state.was_ready and state.gap_after is None:
             state.gap_after = state.memory.latest

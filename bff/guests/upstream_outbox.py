@@ -44,6 +44,8 @@ class Item(Struct, kw_only=True):
     written_at: datetime | None = None
     # The last thing that had been heard from Genesys when this was written.
     seen_before: int = 0
+    # Since when Genesys has been saying that it is too early for this.
+    refused_since: datetime | None = None
 
     @property
     def tracing_id(self) -> str:
@@ -122,15 +124,42 @@ class Outbox:
 
     def written(self, item: Item, *, at: datetime, seen: int) -> None:
         """Note that it went out. An event is not echoed: it is done with."""
+        item.tries += 1
         if item.payload.is_event:
             self._drop(item)
             return
         item.place = _WRITTEN
         self.to_write -= 1
-        item.tries += 1
         item.written_at = at
         item.seen_before = seen
         self.in_flight += 1
+
+    def put_back(self, item: Item, *, at: datetime) -> timedelta:
+        """Let what surely was not taken go again, in its old place; say since how long it tries."""
+        if item.place is _WRITTEN:
+            item.place = _WAITING
+            item.tries -= 1
+            self.in_flight -= 1
+            self.to_write += 1
+        item.refused_since = item.refused_since or at
+        return at - item.refused_since
+
+    def put_first(self, item: Item) -> bool:
+        """Let an event that surely was not taken go again, before all else, if there is room."""
+        policy, size = self._policy, self._bytes + item.payload.size
+        full = size > policy.max_waiting_bytes or len(self._items) >= policy.max_waiting
+        if full or item.tries >= policy.tries_of_a_message:
+            return False
+        self._items = {item.tracing_id: item, **self._items}
+        self._bytes = size
+        self.to_write += 1
+        return True
+
+    def excuse(self) -> None:
+        """Do not count the last try of what was written: it was refused, or may have been."""
+        for item in self._items.values():
+            if item.place is _WRITTEN:
+                item.tries -= 1
 
     def find(self, tracing_id: str | None, said: Said | None = None) -> Item | None:
         """Return the message behind an echo: by its tracing id, else by its own mark."""
@@ -199,7 +228,11 @@ class Outbox:
 
 
 class WritePace:
-    """Genesys' limits as its client sees them: requests of a connection, messages of a session."""
+    """Genesys' limits as its client sees them: requests of a connection, messages of a session.
+
+    Genesys counts a message when it arrives, which may be long after it was written: it counts
+    here from when its fate was known, and until then it takes up its share as well.
+    """
 
     __slots__ = ("_messages", "_not_before", "_policy", "_requests")
 
@@ -217,27 +250,43 @@ class WritePace:
         """Genesys asked us to wait."""
         self._not_before = max(until, self._not_before or until)
 
-    def wait(self, now: datetime) -> timedelta | None:
+    def held(self, now: datetime) -> timedelta | None:
+        """Return how long Genesys still wants us to wait, or None."""
+        left = NOTHING if self._not_before is None else self._not_before - now
+        return left if left > NOTHING else None
+
+    def spares(self, now: datetime) -> bool:
+        """Say whether something may be written that must not take a message's share."""
+        half = max(1, self._policy.requests_a_minute // 2)
+        if len(self._requests) < half:
+            return True
+        return _left(self._requests[-half], MINUTE, now) <= NOTHING
+
+    def wait(self, now: datetime, *, in_flight: int = 0) -> timedelta | None:
         """Return how long until a message may be written, or None for now."""
         longest = NOTHING
         if len(self._requests) >= self._policy.requests_a_minute:
             longest = _left(self._requests[-self._policy.requests_a_minute], MINUTE, now)
-        if len(self._messages) >= self._policy.messages_a_second:
-            oldest = self._messages[-self._policy.messages_a_second]
-            longest = max(longest, _left(oldest, SECOND, now))
+        room = self._policy.messages_a_second - in_flight
+        if room <= 0:
+            longest = max(longest, SECOND)
+        elif len(self._messages) >= room:
+            longest = max(longest, _left(self._messages[-room], SECOND, now))
         if self._not_before is not None:
             longest = max(longest, self._not_before - now)
         return longest if longest > NOTHING else None
 
-    def count(self, now: datetime, *, message: bool = False) -> None:
+    def count(self, now: datetime) -> None:
         """Count what is written. Only as many are remembered as a window may have."""
         self._requests.append(now)
         if len(self._requests) > self._policy.requests_a_minute + SPARE:
             del self._requests[: -self._policy.requests_a_minute]
-        if message:
-            self._messages.append(now)
-            if len(self._messages) > self._policy.messages_a_second + SPARE:
-                del self._messages[: -self._policy.messages_a_second]
+
+    def arrived(self, now: datetime) -> None:
+        """Count a message that was written and has arrived by now, or may arrive no more."""
+        self._messages.append(now)
+        if len(self._messages) > self._policy.messages_a_second + SPARE:
+            del self._messages[: -self._policy.messages_a_second]
 
 
 def _left(oldest: datetime, window: timedelta, now: datetime) -> timedelta:

@@ -17,7 +17,8 @@ class UpstreamPolicy:
 
     max_waiting: int = 64
     max_waiting_bytes: int = 256 * 1024
-    max_in_flight: int = 16
+    # One: whatever Genesys refuses, nothing that was said later has been taken before it.
+    max_in_flight: int = 1
     tries_of_a_message: int = 3
     messages_a_second: int = 5
     requests_a_minute: int = 58  # of 60: the rest is for a health check and a closing word

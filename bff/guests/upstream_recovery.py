@@ -55,6 +55,7 @@ class Recovery:
     jwt: str = field(default="", repr=False)
     page: int = 1
     tries: int = 1
+    too_early: int = 0
     _entries: list[Entry] = field(default_factory=list)
     _covered: bool = False
 
@@ -62,6 +63,12 @@ class Recovery:
     def is_urgent(self) -> bool:
         """Say whether messages still wait for it."""
         return self.tries <= self.policy.history_tries
+
+    def bear(self) -> bool:
+        """Ask once more for what was asked too early, if that was not too often."""
+        self.too_early += 1
+        self.stage = RecoveryStage.SETTLING
+        return self.too_early <= self.policy.history_tries_at_leisure
 
     def start_again(self) -> bool:
         """Begin from the first page; say whether it may be tried once more."""

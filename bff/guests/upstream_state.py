@@ -8,7 +8,7 @@ from typing import Final
 from bff.guests.upstream_frames import Requests
 from bff.guests.upstream_memory import UpstreamMemory
 from bff.guests.upstream_news import Action
-from bff.guests.upstream_outbox import Outbox, WritePace
+from bff.guests.upstream_outbox import Item, Outbox, WritePace
 from bff.guests.upstream_policy import Redial, UpstreamPolicy
 from bff.guests.upstream_recovery import Recovery
 from bff.guests.upstream_sign_on import SignOn
@@ -68,4 +68,6 @@ class UpstreamState:
     gap_after: int | None = None
     configure_id: str = ""
     close_id: str = ""
-    recent_events: list[str] = field(default_factory=list)
+    close_not_before: datetime | None = None
+    # Events have no echo: what of them may still be refused. Nothing is kept of typing.
+    recent_events: dict[str, Item | None] = field(default_factory=dict)

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MAX_RECENT_EVENTS: Final = 16
 TRY_AGAIN: Final = timedelta(seconds=5)
+# Where Genesys says that it was too early, and not for how long.
+TOO_EARLY: Final = timedelta(seconds=1)
 _ECHO: Final = Timer.ECHO
 
 
@@ -59,14 +61,18 @@ class UpstreamTraffic(UpstreamLink):
             self._fail(tracing_id, FailureCode.TOO_MANY_WAITING, retry_after=TRY_AGAIN)
 
     def _write_typing(self, payload: Payload, tracing_id: str) -> None:
-        # That somebody typed a while ago is no news: it never waits.
-        if self._may_write and self._state.pace.wait(self._now) is None:
-            self._write_event(payload, tracing_id)
+        # That somebody typed a while ago is no news: it never waits, and nothing waits for it.
+        pace, outbox = self._state.pace, self._state.outbox
+        if not self._may_write or outbox.to_write or not pace.spares(self._now):
+            return
+        if pace.wait(self._now, in_flight=outbox.in_flight) is None:
+            self._write_event(payload, tracing_id, None)
 
-    def _write_event(self, payload: Payload, tracing_id: str) -> None:
+    def _write_event(self, payload: Payload, tracing_id: str, item: Item | None) -> None:
         recent = self._state.recent_events
-        recent.append(tracing_id)
-        del recent[:-MAX_RECENT_EVENTS]
+        recent[tracing_id] = item
+        while len(recent) > MAX_RECENT_EVENTS:
+            del recent[next(iter(recent))]
         self._write(self._state.requests.message(tracing_id, payload.message))
 
     def _flow(self) -> None:
@@ -75,7 +81,7 @@ class UpstreamTraffic(UpstreamLink):
         if not self._may_write:
             return
         while outbox.to_write and (item := outbox.next_waiting()) is not None:
-            wait = state.pace.wait(self._now)
+            wait = state.pace.wait(self._now, in_flight=outbox.in_flight)
             if wait is not None:
                 state.timers.set(Timer.PACE, self._now + wait)
                 return
@@ -84,10 +90,9 @@ class UpstreamTraffic(UpstreamLink):
     def _write_item(self, item: Item) -> None:
         state, payload = self._state, item.payload
         if payload.is_event:
-            self._write_event(payload, item.tracing_id)
+            self._write_event(payload, item.tracing_id, item)
         else:
-            frame = state.requests.message(item.names[0], payload.message)
-            self._write(frame, message=True)
+            self._write(state.requests.message(item.names[0], payload.message))
         state.outbox.written(item, at=self._now, seen=state.memory.latest)
 
     @property
@@ -162,6 +167,7 @@ class UpstreamTraffic(UpstreamLink):
 
     def _delivered(self, item: Item, body: bytes) -> None:
         self._state.memory.note_mark(item.payload.mark)
+        self._state.pace.arrived(self._now)
         for name in self._state.outbox.settle(item):
             self._tell(Delivered(tracing_id=name, body=body))
 
@@ -196,6 +202,10 @@ class UpstreamTraffic(UpstreamLink):
             self._end(EndReason.NOT_FOUND)
         elif state.stage is Stage.CONFIGURING and frame.tracing_id in {None, state.configure_id}:
             self._configure_refused(refusal)
+        elif frame.tracing_id == HEALTH_CHECK_ID:
+            log.info("upstream: a health check refused with %d", refusal.number)
+        elif refusal.code is Code.TOO_FAST:
+            self._too_early(frame.tracing_id, refusal)
         elif state.close_id and frame.tracing_id == state.close_id:
             self._end(EndReason.ENDED)
         elif state.recovery is not None and frame.tracing_id == state.recovery.request_id:
@@ -205,19 +215,51 @@ class UpstreamTraffic(UpstreamLink):
 
     def _message_refused(self, tracing_id: str | None, refusal: Refusal) -> None:
         state = self._state
-        is_event = tracing_id is not None and tracing_id in state.recent_events
-        # Typing is counted apart: that somebody typed too often holds no message back.
-        if refusal.code is Code.TOO_FAST and not is_event:
-            state.pace.hold(self._now + (refusal.retry_after or timedelta(seconds=1)))
         item = state.outbox.find(tracing_id)
         if item is not None:
+            state.pace.arrived(self._now)
             self._tell_fates(
                 state.outbox.give_up(item, _failure(refusal)), retry_after=refusal.retry_after
             )
-        elif tracing_id is not None and is_event:
+        elif tracing_id is not None and tracing_id in state.recent_events:
             self._fail(tracing_id, _failure(refusal), retry_after=refusal.retry_after)
         else:
             log.info("upstream: a refusal with %d of nothing we wait for", refusal.number)
+
+    def _too_early(self, tracing_id: str | None, refusal: Refusal) -> None:
+        """Genesys surely did not take it: it is said again, when Genesys wants it."""
+        state, outbox = self._state, self._state.outbox
+        wait = refusal.retry_after or TOO_EARLY
+        name = tracing_id or ""
+        if name in state.recent_events and state.recent_events[name] is None:
+            # Typing is counted apart: that somebody typed too often holds no message back.
+            self._fail(name, FailureCode.RATE_LIMITED, retry_after=wait)
+            return
+        log.info("upstream: too early, by %s", wait)
+        state.pace.hold(self._now + wait)
+        item = outbox.find(tracing_id)
+        event = state.recent_events.pop(name, None)
+        if item is not None:
+            state.pace.arrived(self._now)
+            if outbox.put_back(item, at=self._now) >= state.policy.give_up_after:
+                self._leave(LeaveReason.UNREACHABLE)
+        elif event is not None:
+            if not outbox.put_first(event):
+                self._fail(name, FailureCode.RATE_LIMITED, retry_after=wait)
+        elif state.close_id and name == state.close_id:
+            state.close_id = ""
+        elif state.recovery is not None and name == state.recovery.request_id:
+            self._history_too_early(state.recovery, wait)
+        elif tracing_id is None and outbox.in_flight:
+            # Of what, is not said: the history knows whether it was the message.
+            outbox.excuse()
+            self._hang_up(at_least=wait)
+
+    def _history_too_early(self, recovery: Recovery, wait: timedelta) -> None:
+        if recovery.bear():
+            self._state.timers.set(Timer.HISTORY, self._now + wait)
+        else:
+            self._history_missing()
 
     # The gap
 

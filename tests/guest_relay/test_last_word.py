@@ -68,7 +68,10 @@ def test_nothing_that_comes_late_is_told_after_the_end(end: Callable[[RelayRig],
     rig.say("hello")
     rig.genesys("StructuredMessage", {**AGENT, "id": "o-0"})
     end(rig)
+    # Nobody says what became of the message; that is told at last.
+    rig.pass_time(5)
     told = list(rig.told)
+    assert [frame.get("seq") for frame in told[1:-1] if frame["type"] != "event"] == [1, 1]
     assert told[-1]["type"] == "session_ended"
     assert rig.closed == (1000, told[-1]["reason"])
     everything_that_may_be_late(rig)

@@ -151,12 +151,14 @@ def test_the_end_closes_the_session_at_genesys_behind_what_was_accepted() -> Non
     rig = RelayRig().live()
     rig.say("last words")
     rig.relay.page_sent(rig.page.end())
-    assert rig.closed == (1000, "ended")
+    assert rig.page_is_here
     assert [one["action"] for one in rig.said][-1] == "onMessage"
     said = rig.said[-1]
     body = {**said["message"], "direction": "Inbound", "id": "i-1"}
     rig.genesys("StructuredMessage", body, tracingId=said["tracingId"])
     assert [one["action"] for one in rig.said][-1] == "closeSession"
+    assert rig.kinds[-2:] == ["message_delivered", "session_ended"]
+    assert rig.closed == (1000, "ended")
     rig.relay.page_gone()
     assert [one["action"] for one in rig.said][-1] == "closeSession"
 
@@ -192,6 +194,7 @@ def test_a_session_in_use_is_extended_and_one_that_is_gone_is_told() -> None:
     assert rig.told[-1]["encryptedSessionId"] == "bmV3"
     rig.relay.heard_of_session(None)
     rig.relay.answered(GuestGone(reason=GuestEnd.EXPIRED))
+    rig.pass_time(5)
     assert rig.closed == (1000, "expired")
 
 

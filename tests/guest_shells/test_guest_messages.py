@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from frame_page import text_message, typing
-from guest_page import GuestPage
+from guest_page import GuestPage, Jar
 from guest_shell import Shell, ShellRig, running_shell
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from bff.guests.guest_house import SocketRules
+from bff.signin.records import EndReason, SessionKey
 from bff.simulator.genesys_faults import Door, Fault
 
 SHORT = SocketRules(
@@ -43,6 +44,31 @@ def test_ten_messages_arrive_in_their_order_and_each_is_told_delivered(rig: Shel
         seen = [page.until("message_delivered")["seq"] for _ in range(5)]
     assert seen == [1, 2, 3, 4, 5]
     assert rig.heard == [f"line {number}" for number in range(5)]
+
+
+def test_more_than_genesys_takes_in_a_second_is_all_delivered(rig: ShellRig) -> None:
+    with rig.page() as page:
+        created = page.open()
+        page.say("hello")
+        page.until("message_delivered", seq=1)
+        with rig.page(page.jar) as tab:
+            tab.open(encryptedSessionId=created["encryptedSessionId"])
+            pages = {"here": page, "there": tab}
+            rig.clock.shift += timedelta(seconds=2)
+            # Each keeps its own pace; together they are too fast for a session.
+            with rig.clock.standing():
+                for number in range(5):
+                    for name, one in pages.items():
+                        one.say(f"{name} {number}")
+                for one in pages.values():
+                    one.until("message_accepted", seq=one.keys.seq)
+            for one in pages.values():
+                one.until("message_delivered", seq=one.keys.seq)
+            told = [frame for one in pages.values() for frame in one.seen]
+    assert "error" not in [frame["type"] for frame in told]
+    for name in pages:
+        heard = [text for text in rig.heard if text.startswith(name)]
+        assert heard == [f"{name} {number}" for number in range(5)]
 
 
 def test_what_the_agent_says_comes_as_an_event(rig: ShellRig) -> None:
@@ -209,6 +235,48 @@ def test_the_end_is_told_and_its_session_is_gone_here_and_there(rig: ShellRig) -
         again.send(again.keys.init(encryptedSessionId=created["encryptedSessionId"]))
         assert again.next()["code"] == "session_unknown"
     rig.until(lambda: _all_closed(rig), "Genesys still has the session open")
+
+
+@pytest.mark.parametrize("who", ["page", "sign-out", "operator", "other tab"])
+def test_an_end_right_behind_messages_comes_after_their_fates(rig: ShellRig, who: str) -> None:
+    jar = Jar()
+    key = rig.sign_in(jar)
+    with rig.page(jar) as page, rig.page(jar) as tab:
+        created = page.open()
+        tab.open(encryptedSessionId=created["encryptedSessionId"])
+        page.say("hello")
+        page.until("message_delivered", seq=1)
+        for number in range(4):
+            page.say(f"line {number}")
+        match who:
+            case "page":
+                page.send(page.keys.end())
+            case "sign-out":
+                page.until("message_accepted", seq=5)
+                rig.services.sign_out.revoke(SessionKey(key), EndReason.SIGNED_OUT)
+            case "operator":
+                page.until("message_accepted", seq=5)
+                rig.services.sign_out.revoke(SessionKey(key))
+            case _:
+                page.until("message_accepted", seq=5)
+                tab.send(tab.keys.end())
+        code, _ = page.until_closed()
+        told = [(frame["type"], frame.get("seq")) for frame in page.seen]
+    fates = [seq for kind, seq in told if kind in {"message_delivered", "error"}]
+    assert fates == [1, 2, 3, 4, 5]
+    # What Genesys says of it may come before our own news of another tab.
+    assert code == 1000 or (code, who) == (4009, "other tab")
+    if code == 1000:
+        assert told[-1] == ("session_ended", None)
+    said = ["hello", *(f"line {number}" for number in range(4))]
+    assert rig.heard == said[: len(rig.heard)]
+    delivered = [seq for kind, seq in told if kind == "message_delivered"]
+    if who == "page":
+        assert delivered == [1, 2, 3, 4, 5]
+    # At a sign-out Genesys is told as well, and may be quicker than the last messages.
+    refused = {f["seq"] for f in page.seen if f.get("code") == "message_refused"}
+    assert delivered == list(range(1, len(delivered) + 1))
+    assert refused.isdisjoint(range(1, len(rig.heard) + 1))
 
 
 def _all_closed(rig: ShellRig) -> bool:

@@ -201,28 +201,39 @@ class AnyOrder(RuleBasedStateMachine):
     def genesys_echoes(self) -> None:
         in_flight = self.rig.talk._in_flight
         tracing_id, seq = next(iter(in_flight.items()))
-        (told,) = self.rig.hear(Delivered(tracing_id=tracing_id))
-        assert told == {"type": "message_delivered", "seq": seq}
+        told = self.rig.hear(Delivered(tracing_id=tracing_id))
         self.waiting_for_echo -= 1
+        assert told[0] == {"type": "message_delivered", "seq": seq}
+        last = self.over and not self.waiting_for_echo
+        assert [frame["type"] for frame in told[1:]] == ["session_ended"] * last
 
     @precondition(lambda self: self.stage is Stage.OPEN)
     @rule()
     def ends(self) -> None:
-        (told,) = self.rig.receive(self.rig.page.end(seq=self.last + 1))
-        assert told == {"type": "session_ended", "reason": "ended"}
-        self.over, self.last, self.waiting_for_echo = True, self.last + 1, 0
+        told = self.rig.receive(self.rig.page.end(seq=self.last + 1))
+        assert told == [{"type": "session_ended", "reason": "ended"}] * (not self.waiting_for_echo)
+        self.over, self.last = True, self.last + 1
+
+    @precondition(lambda self: self.stage is Stage.ENDING)
+    @rule()
+    def no_echo_comes_in_time(self) -> None:
+        self.rig.clock.advance(ConversationPolicy().last_fates)
+        told = self.rig.told(self.rig.talk.look_at_clock())
+        unknown = [frame["code"] for frame in told[:-1]]
+        assert unknown == ["delivery_unknown"] * self.waiting_for_echo
+        assert told[-1]["type"] == "session_ended"
+        self.waiting_for_echo = 0
 
     @precondition(lambda self: self.stage is Stage.OPEN)
     @rule()
     def comes_too_late(self) -> None:
         self.rig.clock.advance(LIFETIME)
         told = self.rig.receive(self.rig.page.message(seq=self.last + 1))
-        assert [frame.get("code", frame["type"]) for frame in told] == [
-            "session_expired",
-            "session_ended",
-        ]
+        ended = ["session_ended"] * (not self.waiting_for_echo)
+        codes = [frame.get("code", frame["type"]) for frame in told]
+        assert codes == ["session_expired", *ended]
         assert told[0]["seq"] == self.last + 1
-        self.over, self.waiting_for_echo = True, 0
+        self.over = True
 
     # What must always be true
 

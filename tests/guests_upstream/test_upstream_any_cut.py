@@ -2,12 +2,14 @@
 
 import string
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from upstream_world import GOOD_JWT, UpstreamWorld
+from tiny_genesys import GOOD_JWT, Whim
+from upstream_world import UpstreamWorld
 
 from bff.guests.upstream_memory import MAX_KEYS, MAX_MARKS, MAX_RIDDLES
 from bff.guests.upstream_news import Delivered, Failed, FailureCode
@@ -42,9 +44,12 @@ JUNK = st.one_of(
 class AnyCut(RuleBasedStateMachine):
     """Steps in any order; the checks at the end are the promise."""
 
+    # Several under way at once: more for the history to find out.
+    policy = POLICY
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = UpstreamWorld(policy=POLICY).live()
+        self.world = UpstreamWorld(policy=self.policy).live()
         self.count = 0
         self.agent_said: list[str] = []
 
@@ -53,7 +58,7 @@ class AnyCut(RuleBasedStateMachine):
     )
     def begin(self, *, authenticated: bool, keeps_metadata: bool, live: bool) -> None:
         self.world = UpstreamWorld(
-            authenticated=authenticated, keeps_metadata=keeps_metadata, policy=POLICY
+            authenticated=authenticated, keeps_metadata=keeps_metadata, policy=self.policy
         )
         self.world.do(self.world.upstream.start())
         if live:
@@ -135,9 +140,9 @@ class AnyCut(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         state = self.world.upstream._state
-        assert len(state.outbox) <= POLICY.max_waiting
-        assert 0 <= state.outbox.waiting_bytes <= POLICY.max_waiting_bytes
-        assert 0 <= state.outbox.in_flight <= POLICY.max_in_flight
+        assert len(state.outbox) <= self.policy.max_waiting
+        assert 0 <= state.outbox.waiting_bytes <= self.policy.max_waiting_bytes
+        assert 0 <= state.outbox.in_flight <= self.policy.max_in_flight
         assert len(state.memory) <= MAX_KEYS + MAX_MARKS + MAX_RIDDLES
         assert state.told == []
 
@@ -162,8 +167,24 @@ class AnyCut(RuleBasedStateMachine):
             assert set(self.agent_said) <= {event["text"] for event in self.world.events}
 
 
+class AnyCutAndPace(AnyCut):
+    """As it is: one under way, by a Genesys that may say of any message that it is too early."""
+
+    policy = replace(POLICY, max_in_flight=1)
+
+    @rule(retry_after=st.sampled_from([None, 2, 40]), names_it=st.booleans())
+    def too_early(self, *, retry_after: float | None, names_it: bool) -> None:
+        self.world.genesys.whims.append(Whim(retry_after=retry_after, names_it=names_it))
+
+    @invariant()
+    def genesys_reads_in_order(self) -> None:
+        numbers = [int(name.removeprefix("t-")) for name in self.world.genesys.heard]
+        assert numbers == sorted(numbers)
+
+
+TestAnyCutAndPace = AnyCutAndPace.TestCase
 TestAnyCut = AnyCut.TestCase
-TestAnyCut.settings = settings(
+TestAnyCut.settings = TestAnyCutAndPace.settings = settings(
     max_examples=100,
     stateful_step_count=50,
     deadline=None,

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from upstream_world import DEPLOYMENT, GOOD_JWT, TOKEN, UpstreamWorld
+from tiny_genesys import GOOD_JWT, TOKEN
+from upstream_world import DEPLOYMENT, UpstreamWorld
 
 from bff.guests.upstream_news import (
     AskJwt,
@@ -16,6 +17,7 @@ from bff.guests.upstream_news import (
     SteppedUp,
     StepUpFailed,
 )
+from bff.guests.upstream_policy import UpstreamPolicy
 from bff.guests.upstream_state import Stage
 
 ZERO = timedelta(0)
@@ -189,7 +191,8 @@ def test_whom_genesys_knew_is_not_turned_away_for_good(world: UpstreamWorld) -> 
     assert isinstance(told[-1], Connect)
 
 
-def test_the_guest_becomes_the_person_on_the_same_token(world: UpstreamWorld) -> None:
+def test_the_guest_becomes_the_person_on_the_same_token() -> None:
+    world = UpstreamWorld(policy=UpstreamPolicy(max_in_flight=16))
     world.live().send("anonymous", "t-1")
 
     assert world.do(world.upstream.step_up()) == [AskJwt(refresh=False)]

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 from genesys_rig import GenesysRig, running_genesys
+from tiny_genesys import TOKEN
 from upstream_driver import HurriedClock, UpstreamDriver, driven
-from upstream_world import TOKEN
 
 from bff.guests.upstream_news import (
     AskJwt,

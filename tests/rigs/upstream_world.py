@@ -1,7 +1,4 @@
-"""A small world for an upstream: a Genesys of few lines, a wire that breaks, a clock by hand.
-
-It knows nothing of the stand-in: what both allow is what the contract says.
-"""
+"""A small world for an upstream: a Genesys of few lines, a wire that breaks, a clock by hand."""
 
 import hashlib
 import json
@@ -10,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from hand_clock import START, HandClock
+from hand_clock import HandClock
+from tiny_genesys import GOOD_JWT, TOKEN, TinyGenesys
 
 from bff.guests.upstream import Upstream
 from bff.guests.upstream_news import (
@@ -29,10 +27,7 @@ from bff.guests.upstream_news import (
 from bff.guests.upstream_policy import UpstreamPolicy
 from bff.guests.upstream_state import Stage
 
-TOKEN: Final = "11111111-2222-4333-8444-555555555555"
 DEPLOYMENT: Final = "7c4e1f0a-52d8-4d53-9a57-0d3f6f1b2c88"
-GOOD_JWT: Final = "good-jwt"
-PAGE_SIZE: Final = 25
 
 
 class RepeatableEntropy:
@@ -49,117 +44,6 @@ class RepeatableEntropy:
 
     def token(self, count: int = 32) -> str:
         return self.bytes(count).hex()
-
-
-class TinyGenesys:
-    """One session: what it heard, what it keeps, what it answers."""
-
-    def __init__(self, *, keeps_metadata: bool = True) -> None:
-        self.heard: list[str] = []
-        self.history: list[dict[str, Any]] = []
-        self.began = self.signed_in = False
-        self.complaints: list[str] = []
-        self._at = START
-        self._keeps_metadata = keeps_metadata
-        self._requests: deque[datetime] = deque()
-        self._messages: deque[datetime] = deque()
-        self._health_checks: deque[datetime] = deque()
-        self.configured = False
-
-    def connect(self) -> None:
-        self.configured = False
-        self._requests.clear()
-
-    def hear(self, text: bytes, *, at: datetime, late: bool = False) -> list[dict[str, Any]]:
-        """Answer one frame. A late one is of a connection that is gone.
-
-        The limits are those of the writer: it cannot know what the wire holds back.
-        """
-        self._at = at
-        request = json.loads(text)
-        action = request["action"]
-        assert request["token"] == TOKEN
-        if not late:
-            self._count(self._requests, 60, timedelta(minutes=1), "requests")
-        if action.startswith("configure"):
-            return self._configure(request)
-        if not self.configured and not late:
-            self.complaints.append(f"{action} before a SessionResponse")
-        match action:
-            case "onMessage":
-                return self._message(request, late=late)
-            case "getJwt":
-                return [self._answer(request, "JwtResponse", {"jwt": "history", "exp": 1})]
-            case "echo":
-                self._count(self._health_checks, 2, timedelta(minutes=1), "health checks")
-                body = {"type": "Text", "text": "ping", "direction": "Inbound", "id": "echo_id"}
-                return [self._answer(request, "StructuredMessage", body)]
-            case "closeSession":
-                over = {"connected": False, "readOnly": True}
-                return [self._answer(request, "SessionResponse", over)]
-            case _:
-                raise AssertionError(action)
-
-    def _configure(self, request: dict[str, Any]) -> list[dict[str, Any]]:
-        if request["startNew"]:
-            self.complaints.append("startNew")
-        if request["action"] == "configureAuthenticatedSession":
-            if request["data"]["code"] != GOOD_JWT:
-                return [self._answer(request, "string", "User is unauthorized", code=401)]
-            self.signed_in = True
-        elif self.signed_in:
-            return [self._answer(request, "string", "cannot downgrade", code=4017)]
-        body: dict[str, Any] = {"connected": True, "newSession": not self.began}
-        self.began = self.configured = True
-        return [self._answer(request, "SessionResponse", body)]
-
-    # What is said
-
-    def _message(self, request: dict[str, Any], *, late: bool) -> list[dict[str, Any]]:
-        message = request["message"]
-        if message["type"] == "Event":
-            return []
-        if not late:
-            self._count(self._messages, 5, timedelta(seconds=1), "messages")
-        self.heard.append(request["tracingId"])
-        body = self._keep({**message, "direction": "Inbound"})
-        return [{**_pushed(body), "tracingId": request["tracingId"]}]
-
-    def say(self, text: str) -> dict[str, Any]:
-        body = self._keep({"type": "Text", "text": text, "direction": "Outbound"})
-        return _pushed(body)
-
-    def _keep(self, message: dict[str, Any]) -> dict[str, Any]:
-        count = len(self.history) + 1
-        if not self._keeps_metadata:
-            message.pop("metadata", None)
-        body = {**message, "id": f"id-{count}", "channel": {"messageId": f"uuid-{count}"}}
-        self.history.append(body)
-        return body
-
-    def page(self, number: int) -> dict[str, Any]:
-        newest = self.history[::-1]
-        entities = newest[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
-        pages = -(-len(newest) // PAGE_SIZE)
-        return {"entities": entities, "pageNumber": number, "pageCount": pages}
-
-    def _answer(
-        self, request: dict[str, Any], name: str, body: Any, *, code: int = 200
-    ) -> dict[str, Any]:
-        frame = {"type": "response", "class": name, "code": code, "body": body}
-        return {**frame, "tracingId": request["tracingId"]}
-
-    def _count(self, times: deque[datetime], most: int, window: timedelta, what: str) -> None:
-        now = self._at
-        while times and now - times[0] >= window:
-            times.popleft()
-        times.append(now)
-        if len(times) > most:
-            self.complaints.append(f"too many {what}")
-
-
-def _pushed(body: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "message", "class": "StructuredMessage", "code": 200, "body": body}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -254,7 +138,7 @@ class UpstreamWorld:
     def _hear(self, count: int) -> None:
         for _ in range(min(count, len(self.up))):
             at, text = self.up.popleft()
-            self.down.extend(self.genesys.hear(text, at=at))
+            self.down.extend(self.genesys.hear(text, at=at, arrives=self.clock.now()))
 
     def carry_up(self, count: int = 1_000) -> None:
         self._hear(count)
