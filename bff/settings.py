@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -50,6 +50,10 @@ from bff.setting_sources import (
 )
 from bff.signin.redirect_uris import callback_of, redirect_uri
 
+STORE_PLACES: Final = 128
+MIN_STORE_PLACES: Final = 16
+"""Calls to Redis at a time: of all workers together, and of each at least."""
+
 
 class ServiceSettings(BaseSettings):
     """What signing in needs, and where and how the service runs."""
@@ -67,6 +71,13 @@ class ServiceSettings(BaseSettings):
         description="`sqlite:///FILE` (one process) or `redis://…`, `rediss://…`",
     )
     workers: int = Field(1, ge=1, le=64, description="processes of `serve`; more need Redis")
+    store_pool: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="calls to Redis that one process makes at a time, others wait in line; "
+        "default: 128 for all workers together, 16 for each at least",
+    )
     master_key: SecretStr = Field(description="32 bytes, base64: seals the key ring")
     master_key_previous: SecretStr | None = Field(
         None, description="the one before, while you change it"
@@ -178,6 +189,13 @@ class ServiceSettings(BaseSettings):
             )
         return value
 
+    @field_validator("store_pool")
+    @classmethod
+    def _pool_is_said_once(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and "max_connections=" in str(info.data.get("store_url", "")):
+            raise ValueError("is also in BFF_STORE_URL (max_connections): say it in one place")
+        return value
+
     @field_validator("master_key", "master_key_previous", "pairwise_salt")
     @classmethod
     def _keys_are_strong(cls, value: SecretStr | None) -> SecretStr | None:
@@ -271,6 +289,11 @@ class ServiceSettings(BaseSettings):
     def embedded(self) -> bool:
         """Say whether the store is the file on this machine."""
         return self.store_url.startswith("sqlite:")
+
+    @property
+    def store_places(self) -> int:
+        """Return how many calls to Redis one process makes at a time."""
+        return self.store_pool or max(MIN_STORE_PLACES, STORE_PLACES // self.workers)
 
     @property
     def store_path(self) -> Path:

@@ -106,7 +106,7 @@ def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
     if settings.embedded:
         # Thorough: letters of the outbox and sessions name people, and go with an erasure.
         return SqliteStore(settings.store_path, clock=clock, entropy=entropy, thorough=True)
-    return RedisStore(settings.store_url)
+    return RedisStore(settings.store_url, places=settings.store_places, entropy=entropy)
 
 
 def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:

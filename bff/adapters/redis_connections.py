@@ -1,5 +1,6 @@
 """Connections to Redis that give up within a second, and what is said when they do."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -28,9 +29,35 @@ _DECIDED_HERE: Final = frozenset(
         "protocol",
         "decode_responses",
         "health_check_interval",
-        "max_connections",
     }
 )
+
+# No limit of redis-py's: its pool refuses whoever is one too many. Ours lets them wait.
+_NO_LIMIT: Final = 2**31
+
+# What only a server says that is not, or not yet, the primary. Redis 6 puts a script's word inside.
+_WRONG_SERVER: Final = re.compile(r"(?:^|-)(READONLY|MASTERDOWN|MOVED|ASK|CLUSTERDOWN|LOADING)\b")
+_WORDS: Final = {
+    redis.exceptions.ReadOnlyError: "READONLY",
+    redis.exceptions.BusyLoadingError: "LOADING",
+    redis.exceptions.MasterDownError: "MASTERDOWN",
+    redis.exceptions.ClusterDownError: "CLUSTERDOWN",
+    redis.exceptions.MovedError: "MOVED",
+    redis.exceptions.AskError: "ASK",
+    redis.exceptions.OutOfMemoryError: "OOM",
+    redis.exceptions.NoPermissionError: "NOPERM",
+}
+_MEANINGS: Final = {
+    "READONLY": "a replica, which cannot be written to",
+    "LOADING": "it is still reading its data from disk",
+    "MASTERDOWN": "a replica that has lost its primary",
+    "CLUSTERDOWN": "the cluster has no server for some slots",
+    "MOVED": "another server of a cluster has this",
+    "OOM": "it is full (maxmemory)",
+    "MISCONF": "it cannot save to its disk",
+    "NOREPLICAS": "too few replicas are there to write",
+    "NOPERM": "its user lacks a right",
+}
 
 
 def client_for(url: str) -> redis.Redis:
@@ -54,6 +81,7 @@ def client_for(url: str) -> redis.Redis:
             driver_info=None,
             maint_notifications_config=MaintNotificationsConfig(enabled=False),
             decode_responses=False,
+            max_connections=_NO_LIMIT,
         )
         # Made and dropped: a connection that is not dialled yet refuses unknown options already.
         pool = client.connection_pool
@@ -72,16 +100,52 @@ def place_of(client: redis.Redis) -> str:
     return f"{where}/{options.get('db', 0)}"
 
 
+def places_of(url: str) -> int | None:
+    """Return how many calls at a time the URL allows, if it says so (`max_connections`).
+
+    Raises SettingsError if that is no number above zero.
+    """
+    said = parse_qs(urlsplit(url).query).get("max_connections")
+    if said is None:
+        return None
+    if not said[-1].isascii() or not said[-1].isdigit() or int(said[-1]) < 1:
+        raise SettingsError("max_connections in the Redis URL is no number above zero")
+    return int(said[-1])
+
+
+def wrong_server(error: Exception) -> bool:
+    """Say whether somebody else than the primary has answered."""
+    word = _word_of(error)
+    return word is not None and _WRONG_SERVER.match(word) is not None
+
+
+def _word_of(error: Exception) -> str | None:
+    """Return Redis' own word for an error, in capitals; None if it has none."""
+    for kind, word in _WORDS.items():
+        if isinstance(error, kind):
+            return word
+    if not isinstance(error, redis.ResponseError):
+        return None
+    inside = _WRONG_SERVER.search(str(error))
+    if inside:
+        return inside[1]
+    # Redis may quote the arguments of a command in its answer: only its first word is told.
+    word = str(error).split(" ", 1)[0]
+    return word if word.isalpha() and word.isupper() else None
+
+
 @contextmanager
 def translated(place: str) -> Iterator[None]:
     """Turn every fault of Redis into StoreDownError, in words that hold no value and no key."""
     try:
         yield
-    except redis.ResponseError as error:
-        # Redis may quote the arguments of a command in its answer: only its first word is told.
-        word = str(error).split(" ", 1)[0]
-        told = word if word.isalpha() and word.isupper() else type(error).__name__
-        raise StoreDownError(f"{place} refused: {told}", retry_after=RETRY_AFTER) from None
     except (redis.RedisError, OSError) as error:
-        told = type(error).__name__
-        raise StoreDownError(f"{place}: {told}", retry_after=RETRY_AFTER) from None
+        word = _word_of(error)
+        if word is not None:
+            meaning = f", {_MEANINGS[word]}" if word in _MEANINGS else ""
+            told = f"{place} refused: {word}{meaning}"
+        elif isinstance(error, redis.ResponseError):
+            told = f"{place} refused: {type(error).__name__}"
+        else:
+            told = f"{place}: {type(error).__name__}"
+        raise StoreDownError(told, retry_after=RETRY_AFTER) from None
