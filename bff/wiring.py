@@ -47,6 +47,7 @@ from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
 from bff.signin.transactions import Transactions
+from bff.store_probe import StoreProbe
 from bff.web.doorway import Services, SiteRules, asking_address
 
 log = logging.getLogger(__name__)
@@ -220,6 +221,7 @@ def build(
     return Services(
         site=_site(settings),
         store=store,
+        store_probe=StoreProbe(store, clock=clock),
         clock=clock,
         entropy=entropy,
         sign_in=SignIn(

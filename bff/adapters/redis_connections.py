@@ -35,8 +35,11 @@ _DECIDED_HERE: Final = frozenset(
 # No limit of redis-py's: its pool refuses whoever is one too many. Ours lets them wait.
 _NO_LIMIT: Final = 2**31
 
-# What only a server says that is not, or not yet, the primary. Redis 6 puts a script's word inside.
-_WRONG_SERVER: Final = re.compile(r"(?:^|-)(READONLY|MASTERDOWN|MOVED|ASK|CLUSTERDOWN|LOADING)\b")
+# What only a server says that is not the primary of what it was asked for.
+_WRONG_SERVER: Final = frozenset({"READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN"})
+
+# Redis 6 puts the word of a script's command inside of its answer.
+_WORD_INSIDE: Final = re.compile(r"-(READONLY|MASTERDOWN|OOM|MISCONF|NOREPLICAS|NOPERM)\b")
 _WORDS: Final = {
     redis.exceptions.ReadOnlyError: "READONLY",
     redis.exceptions.BusyLoadingError: "LOADING",
@@ -46,6 +49,15 @@ _WORDS: Final = {
     redis.exceptions.AskError: "ASK",
     redis.exceptions.OutOfMemoryError: "OOM",
     redis.exceptions.NoPermissionError: "NOPERM",
+}
+_REASONS: Final = {
+    "READONLY": "read_only",
+    "MASTERDOWN": "read_only",
+    "LOADING": "loading",
+    "OOM": "full",
+    "MISCONF": "disk_failed",
+    "NOREPLICAS": "too_few_replicas",
+    "NOPERM": "no_permission",
 }
 _MEANINGS: Final = {
     "READONLY": "a replica, which cannot be written to",
@@ -115,8 +127,7 @@ def places_of(url: str) -> int | None:
 
 def wrong_server(error: Exception) -> bool:
     """Say whether somebody else than the primary has answered."""
-    word = _word_of(error)
-    return word is not None and _WRONG_SERVER.match(word) is not None
+    return _word_of(error) in _WRONG_SERVER
 
 
 def _word_of(error: Exception) -> str | None:
@@ -126,7 +137,7 @@ def _word_of(error: Exception) -> str | None:
             return word
     if not isinstance(error, redis.ResponseError):
         return None
-    inside = _WRONG_SERVER.search(str(error))
+    inside = _WORD_INSIDE.search(str(error))
     if inside:
         return inside[1]
     # Redis may quote the arguments of a command in its answer: only its first word is told.
@@ -148,4 +159,5 @@ def translated(place: str) -> Iterator[None]:
             told = f"{place} refused: {type(error).__name__}"
         else:
             told = f"{place}: {type(error).__name__}"
-        raise StoreDownError(told, retry_after=RETRY_AFTER) from None
+        reason = _REASONS.get(word or "", "")
+        raise StoreDownError(told, retry_after=RETRY_AFTER, reason=reason) from None

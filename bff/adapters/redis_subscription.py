@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 from typing import Any, Final, Self
 
-from bff.adapters.redis_connections import ANSWER_SECONDS, translated
+from bff.adapters.redis_connections import ANSWER_SECONDS, RETRY_AFTER, translated
 from bff.adapters.redis_links import RedisLinks
 from bff.errors import StoreDownError
 
@@ -108,7 +108,8 @@ class RedisSubscription:
         This connection may lead to the same one, where nobody publishes any more.
         """
         if self._links.moves != self._moves:
-            raise StoreDownError(f"{self._place}: another server is the primary now")
+            told = f"{self._place}: another server is the primary now"
+            raise StoreDownError(told, retry_after=RETRY_AFTER)
 
     def _give_up(self) -> None:
         if not self._broken:
