@@ -36,6 +36,7 @@ from bff.setting_checks import (
     checked_database,
     checked_origin,
     checked_secret,
+    checked_store,
     decoded_key,
 )
 from bff.setting_sources import (
@@ -68,7 +69,8 @@ class ServiceSettings(BaseSettings):
     )
     store_url: str = Field(
         "sqlite:///messenger-bff.sqlite3",
-        description="`sqlite:///FILE` (one process) or `redis://…`, `rediss://…`",
+        description="`sqlite:///FILE` (one process), `redis://…`, `rediss://…`, or "
+        "`redis+sentinel://HOST:PORT,HOST:PORT/PRIMARY` (`rediss+sentinel` with TLS)",
     )
     workers: int = Field(1, ge=1, le=64, description="processes of `serve`; more need Redis")
     store_pool: int | None = Field(
@@ -176,8 +178,9 @@ class ServiceSettings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _store_is_known(cls, value: str) -> str:
-        schemes = ("sqlite", "redis", "rediss", "redis+sentinel")
-        return checked_database(value, schemes, "starts with none of sqlite:, redis:, rediss:")
+        schemes = ("sqlite", "redis", "rediss", "redis+sentinel", "rediss+sentinel")
+        known = "starts with none of sqlite:, redis:, rediss:, redis+sentinel:, rediss+sentinel:"
+        return checked_store(checked_database(value, schemes, known))
 
     @field_validator("workers")
     @classmethod

@@ -8,16 +8,12 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import redis
-from redis.backoff import NoBackoff
-from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
 
+from bff.adapters.redis_options import NO_LIMIT, OPTIONS
+from bff.adapters.redis_sentinels import SENTINEL_SCHEMES, sentinel_client
 from bff.errors import SettingsError, StoreDownError
 
-# Together less than a second in the worst case: a name with two addresses that both swallow the
-# handshake (2 x 0.25 s), or a server behind TLS that stops after it (0.25 + 2 x 0.35 s).
-CONNECT_SECONDS: Final = 0.25
-ANSWER_SECONDS: Final = 0.35
 RETRY_AFTER: Final = timedelta(seconds=1)
 
 # The values of these in a URL would win over ours and break what the store promises.
@@ -32,8 +28,11 @@ _DECIDED_HERE: Final = frozenset(
     }
 )
 
-# No limit of redis-py's: its pool refuses whoever is one too many. Ours lets them wait.
-_NO_LIMIT: Final = 2**31
+FORMS: Final = {
+    "redis": "redis://host:port/0",
+    "redis+sentinel": "redis+sentinel://host:port,host:port/primary-name",
+    "rediss+sentinel": "rediss+sentinel://host:port,host:port/primary-name",
+}
 
 # What only a server says that is not the primary of what it was asked for.
 _WRONG_SERVER: Final = frozenset({"READONLY", "MASTERDOWN", "MOVED", "ASK", "CLUSTERDOWN"})
@@ -73,41 +72,40 @@ _MEANINGS: Final = {
 
 
 def client_for(url: str) -> redis.Redis:
-    """Prepare a client for a redis:// or rediss:// URL; nothing is dialled yet.
+    """Prepare a client for a Redis URL; nothing is dialled yet.
 
+    `redis+sentinel://` names sentinels, who are asked for the primary whenever one is dialled.
     Raises SettingsError if the URL cannot be used. Its text never holds the URL: that may carry
     the password.
     """
+    scheme = urlsplit(url).scheme
+    form = FORMS.get(scheme, FORMS["redis"])
     try:
         query = parse_qs(urlsplit(url).query)
-        client = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            # The default, ten retries with pauses, takes seconds; and what is repeated after a
-            # lost answer counts twice or finds its own take-once value gone.
-            retry=Retry(NoBackoff(), 0),
-            retry_on_timeout=False,
-            # No greeting and no client library name: a connection is ready when it is made.
-            protocol=2,
-            driver_info=None,
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            decode_responses=False,
-            max_connections=_NO_LIMIT,
-        )
+        client = sentinel_client(url) if scheme in SENTINEL_SCHEMES else _direct_client(url)
         # Made and dropped: a connection that is not dialled yet refuses unknown options already.
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)
     except (ValueError, TypeError):
-        raise SettingsError("the Redis URL is not of the form redis://host:port/0") from None
+        raise SettingsError(f"the Redis URL is not of the form {form}") from None
     if decided := sorted(_DECIDED_HERE & query.keys()):
         raise SettingsError(f"the Redis URL must not set {', '.join(decided)}")
     return client
 
 
+def _direct_client(url: str) -> redis.Redis:
+    client: redis.Redis = redis.Redis.from_url(url, **OPTIONS)
+    # Also if the URL names one: that is for the line before it, which subscriptions do not join.
+    client.connection_pool.max_connections = NO_LIMIT
+    return client
+
+
 def place_of(client: redis.Redis) -> str:
     """Return where the client connects, without user and password."""
-    options = client.connection_pool.connection_kwargs
+    pool = client.connection_pool
+    options = pool.connection_kwargs
+    if isinstance(pool, SentinelConnectionPool):
+        return f"the primary {pool.service_name!r} of the sentinels/{options.get('db', 0)}"
     where = options.get("path") or f"{options.get('host')}:{options.get('port')}"
     return f"{where}/{options.get('db', 0)}"
 

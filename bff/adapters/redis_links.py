@@ -1,10 +1,12 @@
 """What leads to Redis: calls in turn, subscriptions apart, and none to a server that is wrong."""
 
+import time
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
 import redis
+from redis.sentinel import SentinelConnectionPool
 
 from bff.adapters.redis_connections import client_for, place_of, places_of, wrong_server
 from bff.adapters.turnstile import Turnstile
@@ -14,6 +16,9 @@ PLACES: Final = 64
 
 PATIENCE: Final = timedelta(seconds=5)
 """How long a call waits for a place while others are answered: its own limit."""
+
+LOOK_SECONDS: Final = 1.0
+BLIND_SECONDS: Final = 10.0
 
 _NOBODY_ANSWERED: Final = (redis.ConnectionError, redis.TimeoutError, OSError)
 
@@ -40,6 +45,8 @@ class RedisLinks:
             unreachable=_NOBODY_ANSWERED,
         )
         self._moves = 0
+        self._primary: tuple[str, int] | None = None
+        self._look_due = 0.0
 
     @property
     def moves(self) -> int:
@@ -52,6 +59,7 @@ class RedisLinks:
         Raises StoreDownError if there was no place for it. Nothing is ever sent twice.
         """
         with self._turnstile.passage():
+            self.look()
             try:
                 return self._client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own
             except (redis.RedisError, OSError) as error:
@@ -61,6 +69,27 @@ class RedisLinks:
                 elif isinstance(error, _NOBODY_ANSWERED):
                     self._drop_idle()
                 raise
+
+    def look(self) -> None:
+        """Ask the sentinels, if there are any, whether the primary is still the same one.
+
+        Once a second at most. One that is being replaced goes on for seconds as if it were not,
+        and what it is told then is lost.
+        """
+        pool, now = self._client.connection_pool, time.monotonic()
+        if not isinstance(pool, SentinelConnectionPool) or now < self._look_due:
+            return
+        self._look_due = now + LOOK_SECONDS
+        try:
+            # Drops what is idle if it is another one.
+            primary: tuple[str, int] = pool.get_master_address()  # type: ignore[no-untyped-call]  # its own
+        except (redis.RedisError, OSError):
+            # Calls go on to where they went. Not again for a while: each look may take long.
+            self._look_due = now + BLIND_SECONDS
+            return
+        if self._primary not in {None, primary}:
+            self._moves += 1
+        self._primary = primary
 
     def connection(self) -> Any:
         """Return a connection for a subscription; `give_back` takes it again."""
@@ -75,6 +104,9 @@ class RedisLinks:
     def close(self) -> None:
         """Hang up. Idempotent."""
         self._client.close()
+        pool = self._client.connection_pool
+        if isinstance(pool, SentinelConnectionPool):
+            pool.sentinel_manager.close()
 
     def _drop_idle(self) -> None:
         # Those in use belong to callers that are told the same, each by itself.

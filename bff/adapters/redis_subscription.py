@@ -5,8 +5,9 @@ import time
 from datetime import timedelta
 from typing import Any, Final, Self
 
-from bff.adapters.redis_connections import ANSWER_SECONDS, RETRY_AFTER, translated
+from bff.adapters.redis_connections import RETRY_AFTER, translated
 from bff.adapters.redis_links import RedisLinks
+from bff.adapters.redis_options import ANSWER_SECONDS
 from bff.errors import StoreDownError
 
 # A peer that vanished without a word looks like silence. After this much silence we ask.
@@ -107,6 +108,7 @@ class RedisSubscription:
 
         This connection may lead to the same one, where nobody publishes any more.
         """
+        self._links.look()
         if self._links.moves != self._moves:
             told = f"{self._place}: another server is the primary now"
             raise StoreDownError(told, retry_after=RETRY_AFTER)

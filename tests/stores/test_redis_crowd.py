@@ -76,6 +76,8 @@ def test_the_url_may_say_how_many_ask_at_a_time(server: RedisServer) -> None:
 
     assert sorted(told) == list(range(1, 61))  # type: ignore[type-var]  # numbers
     assert connections_of(server) <= 3
+    for one in [store.subscribe("news") for _ in range(5)]:
+        one.close()
     store.close()
 
 
