@@ -1,6 +1,7 @@
 """Where settings are read from: an environment that is handed over, and a TOML file."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from bff.errors import SettingsError
 
 PREFIX: Final = "BFF_"
 FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
+
+_IN_QUERY: Final = re.compile(r"([?&][^=&#]*passw(?:or)?d[^=&#]*=)[^&#]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +72,21 @@ def _is_secret(name: str) -> bool:
 
 def has_password(value: str) -> bool:
     """Say whether a text is an URL with a password."""
+    return without_passwords(value) != value
+
+
+def without_passwords(value: str) -> str:
+    """Return an URL as somebody may read it: no password before the host, or in the query."""
     try:
-        return bool(urlsplit(value).password)
+        parts = urlsplit(value)
+        known = parts.password
     except ValueError:
-        return False
+        return value
+    if not parts.scheme:
+        return value
+    if known:
+        value = value.replace(f":{known}@", ":…@")
+    return _IN_QUERY.sub(r"\1…", value)
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
