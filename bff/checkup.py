@@ -24,7 +24,7 @@ from bff.identity_settings import ProviderSettings
 from bff.passthrough_checkup import examine_passthrough
 from bff.ports import Clock, Demands, Entropy, Store
 from bff.record_checkup import examine_records
-from bff.setting_sources import PREFIX, without_password
+from bff.setting_sources import PREFIX, without_passwords
 from bff.settings import Settings
 from bff.wiring import open_files, open_ring, open_rings, open_store
 
@@ -90,7 +90,8 @@ def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "(set)" if value.get_secret_value() else "(not set)"
     if isinstance(value, str):
-        return without_password(value)
+        # A store URL may carry a password.
+        return without_passwords(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return "(not set)" if value in (None, "") else str(value)

@@ -74,10 +74,20 @@ class SettingsError(BffError):
 
 
 class StoreDownError(BffError):
-    """The store did not answer in time. Nobody is signed out by this."""
+    """The store did not answer in time. Nobody is signed out by this.
+
+    `reason` is a public word for why, if the store itself has said so: `read_only`, `full`,
+    `loading`, `disk_failed`, `no_permission` or `too_few_replicas`.
+    """
 
     code = "store_unavailable"
     message = "We cannot reach our session store. Nothing was lost; please try again."
+
+    def __init__(
+        self, detail: str = "", *, retry_after: timedelta | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.reason = reason
 
 
 class UnreadableRecordError(StoreDownError):

@@ -83,6 +83,23 @@ def checked_database(url: str, schemes: tuple[str, ...], otherwise: str) -> str:
     return spelled
 
 
+def checked_store(url: str) -> str:
+    """Refuse sentinels without a name of the primary, or one that is no host. Else return `url`."""
+    parts = urlsplit(url)
+    if not parts.scheme.endswith("+sentinel"):
+        return url
+    name, _, database = parts.path.removeprefix("/").partition("/")
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    if not name or not (database or "0").isdecimal() or not all(map(_is_host, hosts)):
+        # Not repeated: it may hold a password.
+        raise ValueError(f"is not of the form {parts.scheme}://HOST:PORT,HOST:PORT/PRIMARY")
+    return url
+
+
+def _is_host(text: str) -> bool:
+    return _has_host(f"redis://{text}")
+
+
 def _check_sqlite_file(url: str) -> None:
     path = url.removeprefix("sqlite:///")
     if path == url or path in {"", ":memory:"} or path.endswith("/") or Path(path).is_dir():

@@ -13,8 +13,9 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, TomlConfigSetting
 from bff.errors import SettingsError
 
 PREFIX: Final = "BFF_"
-_IN_QUERY: Final = re.compile(r"([?&](?:ssl)?(?:password|passwd|pwd)=)[^&#]+", re.IGNORECASE)
 FILE_VARIABLE: Final = "BFF_SETTINGS_FILE"
+
+_IN_QUERY: Final = re.compile(r"([?&][^=&#]*(?:passw(?:or)?d|pwd)[^=&#]*=)[^&#]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,18 +71,22 @@ def _is_secret(name: str) -> bool:
 
 
 def has_password(value: str) -> bool:
-    """Say whether a text is an URL with a password: before the host, or in its query."""
+    """Say whether a text is an URL with a password."""
+    return without_passwords(value) != value
+
+
+def without_passwords(value: str) -> str:
+    """Return an URL as somebody may read it: no password before the host, or in the query."""
     try:
-        return without_password(value) != value
+        parts = urlsplit(value)
+        known = parts.password
     except ValueError:
-        return False
-
-
-def without_password(value: str) -> str:
-    """Return a text as it may be shown: an URL of a store may have a password."""
-    parts = urlsplit(value)
-    shown = value.replace(f":{parts.password}@", ":…@") if parts.password else value
-    return _IN_QUERY.sub(r"\1…", shown) if parts.scheme else shown
+        return value
+    if not parts.scheme:
+        return value
+    if known:
+        value = value.replace(f":{known}@", ":…@")
+    return _IN_QUERY.sub(r"\1…", value)
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -36,6 +36,7 @@ from bff.setting_checks import (
     checked_database,
     checked_origin,
     checked_secret,
+    checked_store,
     decoded_key,
 )
 from bff.setting_sources import (
@@ -49,6 +50,10 @@ from bff.setting_sources import (
     unknown_variables,
 )
 from bff.signin.redirect_uris import callback_of, redirect_uri
+
+STORE_PLACES: Final = 128
+MIN_STORE_PLACES: Final = 16
+"""Calls to Redis at a time: of all workers together, and of each at least."""
 
 
 class ServiceSettings(BaseSettings):
@@ -64,9 +69,17 @@ class ServiceSettings(BaseSettings):
     )
     store_url: str = Field(
         "sqlite:///messenger-bff.sqlite3",
-        description="`sqlite:///FILE` (one process) or `redis://…`, `rediss://…`",
+        description="`sqlite:///FILE` (one process), `redis://…`, `rediss://…`, or "
+        "`redis+sentinel://HOST:PORT,HOST:PORT/PRIMARY` (`rediss+sentinel` with TLS)",
     )
     workers: int = Field(1, ge=1, le=64, description="processes of `serve`; more need Redis")
+    store_pool: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="calls to Redis that one process makes at a time, others wait in line; "
+        "default: 128 for all workers together, 16 for each at least",
+    )
     master_key: SecretStr = Field(description="32 bytes, base64: seals the key ring")
     master_key_previous: SecretStr | None = Field(
         None, description="the one before, while you change it"
@@ -165,8 +178,9 @@ class ServiceSettings(BaseSettings):
     @field_validator("store_url")
     @classmethod
     def _store_is_known(cls, value: str) -> str:
-        schemes = ("sqlite", "redis", "rediss", "redis+sentinel")
-        return checked_database(value, schemes, "starts with none of sqlite:, redis:, rediss:")
+        schemes = ("sqlite", "redis", "rediss", "redis+sentinel", "rediss+sentinel")
+        known = "starts with none of sqlite:, redis:, rediss:, redis+sentinel:, rediss+sentinel:"
+        return checked_store(checked_database(value, schemes, known))
 
     @field_validator("workers")
     @classmethod
@@ -176,6 +190,13 @@ class ServiceSettings(BaseSettings):
                 "more than one process needs Redis (BFF_STORE_URL=redis://…): the embedded "
                 "store is one file on one machine and its news reach one process at once"
             )
+        return value
+
+    @field_validator("store_pool")
+    @classmethod
+    def _pool_is_said_once(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and "max_connections=" in str(info.data.get("store_url", "")):
+            raise ValueError("is also in BFF_STORE_URL (max_connections): say it in one place")
         return value
 
     @field_validator("master_key", "master_key_previous", "pairwise_salt")
@@ -271,6 +292,11 @@ class ServiceSettings(BaseSettings):
     def embedded(self) -> bool:
         """Say whether the store is the file on this machine."""
         return self.store_url.startswith("sqlite:")
+
+    @property
+    def store_places(self) -> int:
+        """Return how many calls to Redis one process makes at a time."""
+        return self.store_pool or max(MIN_STORE_PLACES, STORE_PLACES // self.workers)
 
     @property
     def store_path(self) -> Path:

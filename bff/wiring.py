@@ -47,6 +47,7 @@ from bff.signin.sign_in import ProviderDesk, SignIn
 from bff.signin.sign_out import REVOCATION_LIFE, SignOut
 from bff.signin.token_vault import TokenVault, VaultPolicy
 from bff.signin.transactions import Transactions
+from bff.store_probe import StoreProbe
 from bff.web.doorway import Services, SiteRules, asking_address
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def open_store(settings: Settings, *, clock: Clock, entropy: Entropy) -> Store:
     if settings.embedded:
         # Thorough: letters of the outbox and sessions name people, and go with an erasure.
         return SqliteStore(settings.store_path, clock=clock, entropy=entropy, thorough=True)
-    return RedisStore(settings.store_url)
+    return RedisStore(settings.store_url, places=settings.store_places, entropy=entropy)
 
 
 def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entropy) -> KeyRing:
@@ -225,6 +226,7 @@ def build(
     return Services(
         site=_site(settings),
         store=store,
+        store_probe=StoreProbe(store, clock=clock),
         clock=clock,
         entropy=entropy,
         sign_in=SignIn(

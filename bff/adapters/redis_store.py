@@ -7,7 +7,8 @@ from typing import Any, Final
 from redis.exceptions import NoScriptError
 
 from bff.adapters import redis_scripts as scripts
-from bff.adapters.redis_connections import client_for, place_of, translated
+from bff.adapters.redis_connections import translated
+from bff.adapters.redis_links import RedisLinks
 from bff.adapters.redis_subscription import RedisSubscription
 from bff.adapters.system import SystemEntropy
 from bff.errors import StoreDownError
@@ -27,12 +28,20 @@ class RedisStore:
     that still holds an old one cannot replace it.
 
     How long the look-up of a host name takes is the resolver's business; everything else is
-    over within a second.
+    over within a second if Redis does not answer. If it does, and more than `places` callers of
+    this process ask at once, the others wait in line, for five seconds at most.
     """
 
-    def __init__(self, url: str, *, prefix: str = "bff:", entropy: Entropy | None = None) -> None:
-        self._client = client_for(url)
-        self._place = place_of(self._client)
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str = "bff:",
+        entropy: Entropy | None = None,
+        places: int | None = None,
+    ) -> None:
+        self._links = RedisLinks(url, places=places)
+        self._place = self._links.place
         self._prefix = prefix
         self._entropy = entropy or SystemEntropy()
         self._closed = False
@@ -115,7 +124,7 @@ class RedisStore:
         """Listen from now on, on a connection of its own."""
         self._refuse_if_closed()
         prefix = f"{self._prefix}channel:"
-        return RedisSubscription(self._client, prefix=prefix, channels=channels)
+        return RedisSubscription(self._links, prefix=prefix, channels=channels)
 
     def ping(self) -> None:
         """Raise StoreDownError unless the store answers."""
@@ -125,7 +134,7 @@ class RedisStore:
         """Release connections. Idempotent."""
         self._closed = True
         with translated(self._place):
-            self._client.close()
+            self._links.close()
 
     def _key(self, kind: str, name: str) -> str:
         tag = zlib.crc32(name.encode()) % TAGS
@@ -140,18 +149,15 @@ class RedisStore:
         self._refuse_if_closed()
         with translated(self._place):
             try:
-                return self._send("EVALSHA", script.sha, len(keys), *keys, *arguments)
+                return self._links.send("EVALSHA", script.sha, len(keys), *keys, *arguments)
             except NoScriptError:
                 # A restarted Redis has forgotten it; nothing ran, so this is no repetition.
-                return self._send("EVAL", script.text, len(keys), *keys, *arguments)
+                return self._links.send("EVAL", script.text, len(keys), *keys, *arguments)
 
     def _ask(self, *command: str | bytes | int) -> Any:
         self._refuse_if_closed()
         with translated(self._place):
-            return self._send(*command)
-
-    def _send(self, *command: str | bytes | int) -> Any:
-        return self._client.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own
+            return self._links.send(*command)
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

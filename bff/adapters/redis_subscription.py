@@ -5,9 +5,9 @@ import time
 from datetime import timedelta
 from typing import Any, Final, Self
 
-import redis
-
-from bff.adapters.redis_connections import ANSWER_SECONDS, place_of, translated
+from bff.adapters.redis_connections import RETRY_AFTER, translated
+from bff.adapters.redis_links import RedisLinks
+from bff.adapters.redis_options import ANSWER_SECONDS
 from bff.errors import StoreDownError
 
 # A peer that vanished without a word looks like silence. After this much silence we ask.
@@ -22,17 +22,17 @@ class RedisSubscription:
     were missed in between. This one stays broken, and says so.
     """
 
-    def __init__(self, client: redis.Redis, *, prefix: str, channels: tuple[str, ...]) -> None:
-        self._pool = client.connection_pool
-        self._place = place_of(client)
+    def __init__(self, links: RedisLinks, *, prefix: str, channels: tuple[str, ...]) -> None:
+        self._links = links
+        self._place = links.place
+        self._moves = links.moves
         self._prefix = prefix.encode()
         self._broken = False
         self._reading = threading.Lock()
         self._heard = time.monotonic()
         self._asked: float | None = None
         with translated(self._place):
-            # redis-py leaves half of a connection's methods without types.
-            self._connection: Any = self._pool.get_connection()
+            self._connection: Any = links.connection()
         try:
             self._begin([prefix + channel for channel in channels])
         except StoreDownError:
@@ -62,8 +62,7 @@ class RedisSubscription:
         # Closing a socket under a reader would pull it away mid-call; the reader looks at
         # `_broken` after at most a slice.
         with self._reading:
-            self._connection.disconnect()
-            self._pool.release(self._connection)
+            self._links.give_back(self._connection)
 
     def _begin(self, names: list[str]) -> None:
         with translated(self._place):
@@ -89,6 +88,7 @@ class RedisSubscription:
                     reply: list[bytes] = self._connection.read_response()
                     return reply
                 self._ask_if_silent()
+                self._stay_only_at_the_primary()
         except StoreDownError:
             self._give_up()
             raise
@@ -103,11 +103,20 @@ class RedisSubscription:
         elif now >= self._asked_until():
             raise StoreDownError(f"{self._place}: silence on a subscription")
 
+    def _stay_only_at_the_primary(self) -> None:
+        """Raise StoreDownError if a call has met a server that is not, or no longer, the primary.
+
+        This connection may lead to the same one, where nobody publishes any more.
+        """
+        self._links.look()
+        if self._links.moves != self._moves:
+            told = f"{self._place}: another server is the primary now"
+            raise StoreDownError(told, retry_after=RETRY_AFTER)
+
     def _give_up(self) -> None:
         if not self._broken:
             self._broken = True
-            self._connection.disconnect()
-            self._pool.release(self._connection)
+            self._links.give_back(self._connection)
 
     def __enter__(self) -> Self:
         """Return itself."""

@@ -19,6 +19,14 @@ BUSY_SECONDS: Final = 0.7
 # every few milliseconds does not, and under gevent it lets the other greenlets run meanwhile.
 PAUSE_SECONDS: Final = 0.002
 RETRY_AFTER: Final = timedelta(seconds=1)
+
+# SQLite's names of faults (SQLITE_READONLY_DIRECTORY, …), in public words.
+_REASONS: Final = {
+    "SQLITE_READONLY": "read_only",
+    "SQLITE_FULL": "full",
+    "SQLITE_IOERR": "disk_failed",
+    "SQLITE_PERM": "no_permission",
+}
 IDLE_CONNECTIONS: Final = 16
 SCHEMA_VERSION: Final = 1
 REBUILD_LIMIT_BYTES: Final = 32 * 2**20
@@ -219,7 +227,8 @@ def write_anew(connection: sqlite3.Connection) -> bool:
 def store_down(error: Exception) -> StoreDownError:
     """Say what kind of fault it was; SQLite's own text may name what was being written."""
     kind = getattr(error, "sqlite_errorname", None) or type(error).__name__
-    return StoreDownError(f"the SQLite store: {kind}", retry_after=RETRY_AFTER)
+    reason = next((word for begin, word in _REASONS.items() if kind.startswith(begin)), "")
+    return StoreDownError(f"the SQLite store: {kind}", retry_after=RETRY_AFTER, reason=reason)
 
 
 def _is_busy(error: sqlite3.Error) -> bool:

@@ -24,6 +24,7 @@ from bff.errors import (
     StoreDownError,
     TransactionUnknownError,
 )
+from bff.ports import Entropy
 from bff.signin.fingerprints import hashed
 from bff.signin.households import household
 from bff.signin.records import Attempt, BrowserSession, EndReason, Surface
@@ -43,6 +44,9 @@ log = logging.getLogger(__name__)
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
 WINDOW: Final = timedelta(minutes=1)
+
+FORGIVEN: Final = 3
+"""Look-ups in a row that may fail before an event stream ends."""
 
 _GOES_BACK: Final = (SignInDeniedError, StepUpFailedError, IdentityProviderDownError)
 """Failures after which the brand page goes on; all others stay on a page of ours."""
@@ -233,25 +237,45 @@ def _stream(here: Services, found: BrowserSession, inbox: Inbox) -> Iterator[str
         if here.book.look_up(found.key) is None:
             yield _event("session_ended", {"reason": EndReason.EXPIRED.value})
             return
-        yield _event("session", {"signed_in": True} | _about(here, found))
+    except StoreDownError as error:
+        # It was there a moment ago, and the next look is not far.
+        log.warning("an event stream goes on unseen: %s: %s", error.code, error.detail)
+    yield _event("session", {"signed_in": True} | _about(here, found))
+    try:
         yield from _news(here, found, inbox)
     except StoreDownError as error:
         log.warning("an event stream ends: %s: %s", error.code, error.detail)
 
 
 def _news(here: Services, found: BrowserSession, inbox: Inbox) -> Iterator[str]:
+    """Yield news, and signs of life while there are none.
+
+    Look-ups that fail are forgiven, but not for ever. Raises StoreDownError.
+    """
+    missed = 0
     while True:
         try:
-            ended = inbox.get(timeout=here.site.heartbeat.total_seconds())
+            ended = inbox.get(timeout=_spread(here.site.heartbeat, here.entropy).total_seconds())
         except queue.Empty:
-            if here.book.look_up(found.key) is None:
-                yield _event("session_ended", {"reason": EndReason.EXPIRED.value})
-                return
+            try:
+                if here.book.look_up(found.key) is None:
+                    yield _event("session_ended", {"reason": EndReason.EXPIRED.value})
+                    return
+                missed = 0
+            except StoreDownError:
+                missed += 1
+                if missed > FORGIVEN:
+                    raise
             yield ": still here\n\n"
             continue
         if ended is not None and ended.reason is not EndReason.REPLACED:
             yield _event("session_ended", {"reason": ended.reason.value})
         return
+
+
+def _spread(heartbeat: timedelta, entropy: Entropy) -> timedelta:
+    """Return a heartbeat's length or less, down to half: pages that came together look apart."""
+    return heartbeat * (256 + entropy.bytes(1)[0]) / 512
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from bff.signin.sign_in import SignIn
 from bff.signin.sign_out import SignOut
 from bff.signin.token_vault import TokenVault
 from bff.signin.transactions import Transactions
+from bff.store_probe import StoreProbe
 
 EXTENSION: Final = "messenger-bff"
 
@@ -47,6 +48,7 @@ class Services:
 
     site: SiteRules
     store: Store
+    store_probe: StoreProbe
     clock: Clock
     entropy: Entropy
     sign_in: SignIn

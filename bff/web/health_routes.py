@@ -4,7 +4,7 @@ from flask import Blueprint, Response, json, jsonify
 from flask.typing import ResponseReturnValue
 
 from bff.background.jobs import JobHealth
-from bff.errors import NotReadyError
+from bff.errors import NotReadyError, StoreDownError
 from bff.web import problems
 from bff.web.doorway import services
 
@@ -19,23 +19,27 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def ready() -> ResponseReturnValue:
-    """Say whether requests can be served: 503 while the store is away or a background job is dead.
+    """Say whether requests can be served: 503 while nothing can be stored, or a job is dead.
 
-    Each background job is named with its state, in both cases.
+    Each background job is named with its state if the store is well, and else why it is not, as far
+    as it says so.
     """
-    services().store.ping()
+    try:
+        services().store_probe.check()
+    except StoreDownError as error:
+        return _with(problems.answer(error), "store", error.reason or "silent")
     jobs = services().background.health()
     ailing = [job for job in jobs if not job.well]
     if not ailing:
         return jsonify({"status": "ok", "jobs": _told(jobs)})
     told = ", ".join(f"{job.name} is {job.state}" for job in ailing)
-    return _with_jobs(problems.answer(NotReadyError(told)), jobs)
+    return _with(problems.answer(NotReadyError(told)), "jobs", _told(jobs))
 
 
-def _with_jobs(response: Response, jobs: tuple[JobHealth, ...]) -> Response:
-    """Add the jobs, unless a person is looking at a page."""
+def _with(response: Response, name: str, value: object) -> Response:
+    """Add what is more for the operator, unless a person is looking at a page."""
     if response.is_json:
-        response.set_data(json.dumps({**response.get_json(), "jobs": _told(jobs)}))
+        response.set_data(json.dumps({**response.get_json(), name: value}))
     return response
 
 

@@ -9,15 +9,19 @@ from pathlib import Path
 import pytest
 from bff_rig import BffRig, environment, error_of, running_bff
 from door_rig import on_a_socket
+from listed_entropy import ListedEntropy
 from redis_server import RedisServer
 from wire_browser import Listener, WireBrowser
 
 from bff.adapters.system import SystemClock
 from bff.errors import StoreDownError
 from bff.settings import Settings
+from bff.signin.records import BrowserSession, SessionKey
+from bff.web.auth_routes import FORGIVEN, _spread
 from bff.wiring import build
 
 WITHIN_S = 1.0
+HEARTBEAT = timedelta(seconds=15)
 
 
 @pytest.fixture(params=["file", "redis"])
@@ -174,6 +178,40 @@ def test_a_store_that_goes_away_ends_a_quiet_stream_without_a_trace(
 
     assert "store_unavailable: gone" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_look_ups_that_fail_for_a_moment_end_no_stream(
+    bff: BffRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = bff.services.book
+    # The look-up before the first byte is answered; the next ones fail.
+    look_up, fates = book.look_up, iter([False, *[True] * FORGIVEN])
+
+    def away_for_a_moment(key: SessionKey) -> BrowserSession | None:
+        if next(fates, False):
+            raise StoreDownError("gone for a moment")
+        return look_up(key)
+
+    with on_a_socket(bff, heartbeat_s=0.02) as browser:
+        monkeypatch.setattr(book, "look_up", away_for_a_moment)
+        answer = browser.get("/auth/events", stream=True)
+        lines = answer.iter_lines(chunk_size=1, decode_unicode=True)
+        told = [next(lines) for _ in range(6 + 4 * FORGIVEN)]
+        answer.close()
+
+    assert next(fates, None) is None
+    assert told[2] == "event: session"
+    assert told.count(": still here") >= 2 * FORGIVEN - 1
+
+
+def test_signs_of_life_are_spread_and_never_late() -> None:
+    listed = ListedEntropy(*(bytes([byte]) for byte in range(256)))
+
+    lengths = [_spread(HEARTBEAT, listed) for _ in range(256)]
+
+    assert min(lengths) == HEARTBEAT / 2
+    assert HEARTBEAT * 0.99 < max(lengths) <= HEARTBEAT
+    assert len(set(lengths)) == 256
 
 
 def test_without_a_subscription_the_answer_is_503_and_no_broken_stream(

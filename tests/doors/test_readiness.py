@@ -5,8 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+import redis
 from background_rig import AT_ONCE, LIMIT_S, Mortal, becomes, eventually
 from bff_rig import BffRig, error_of, running_bff
+from redis_server import RedisServer
 
 from bff.background.jobs import Job, JobState
 from bff.errors import StoreDownError
@@ -25,6 +28,35 @@ def test_every_job_is_named_with_its_state(bff: BffRig) -> None:
     jobs = answer.get_json()["jobs"]
     assert set(jobs) == {"session-news", "outbox", "revocations", "session-ends"}
     assert {job["state"] for job in jobs.values()} == {"running"}
+
+
+@pytest.mark.parametrize(
+    ("change", "back", "reason"),
+    [
+        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "full"),
+        (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "read_only"),
+    ],
+)
+def test_a_store_that_takes_nothing_is_not_ready_and_says_why(
+    tmp_path: Path, change: tuple[str, ...], back: tuple[str, ...], reason: str
+) -> None:
+    with (
+        RedisServer() as server,
+        running_bff(tmp_path, BFF_STORE_URL=server.url) as bff,
+        redis.Redis.from_url(server.url) as raw,
+    ):
+        assert bff.browser().get("/readyz").status_code == 200
+        raw.execute_command(*change)
+        # The hand's clock: a second later the store is written to again.
+        bff.clock.advance(timedelta(seconds=1))
+
+        answer = bff.browser().get("/readyz")
+
+        assert (answer.status_code, error_of(answer)) == (503, "store_unavailable")
+        assert answer.get_json()["store"] == reason
+        assert str(server.port) not in answer.text
+        raw.execute_command(*back)
+        assert bff.browser().get("/readyz").status_code == 200
 
 
 def test_a_dead_job_is_not_ready_until_it_is_back(bff: BffRig) -> None:
@@ -69,10 +101,10 @@ def test_a_job_that_hangs_is_not_ready_until_it_goes_on(bff: BffRig) -> None:
 
 def test_a_store_that_is_away_is_still_told_as_such(bff: BffRig, monkeypatch: Any) -> None:
 
-    def away() -> None:
+    def away(*_: object, **__: object) -> None:
         raise StoreDownError("away")
 
-    monkeypatch.setattr(bff.services.store, "ping", away)
+    monkeypatch.setattr(bff.services.store, "put", away)
     answer = bff.browser().get("/readyz")
     assert (answer.status_code, error_of(answer)) == (503, "store_unavailable")
 

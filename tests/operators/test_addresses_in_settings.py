@@ -82,6 +82,8 @@ def test_a_folder_is_no_database(tmp_path: Path) -> None:
         ("BFF_STORE_URL", "SQLITE:////var/lib/store.db"),
         ("BFF_STORE_URL", "Redis://h:6379/0"),
         ("BFF_STORE_URL", "REDISS://h/0"),
+        ("BFF_STORE_URL", "Redis+Sentinel://u:p@h:26379,[::1]:26380,k/sessions"),
+        ("BFF_STORE_URL", "rediss+sentinel://h/sessions/3?ssl_ca_certs=/ca.pem"),
     ],
 )
 def test_large_letters_are_small_ones(name: str, url: str) -> None:
@@ -106,6 +108,12 @@ def test_large_letters_are_small_ones(name: str, url: str) -> None:
         ("BFF_STORE_URL", "redis:h"),
         ("BFF_STORE_URL", "redis://:pass-word@h:99999/0"),
         ("BFF_STORE_URL", "store.sqlite3"),
+        ("BFF_STORE_URL", "redis+sentinel://:pass-word@h:26379"),
+        ("BFF_STORE_URL", "redis+sentinel://:pass-word@h:26379,k:port/sessions"),
+        ("BFF_STORE_URL", "redis+sentinel://:pass-word@h:99999,k/sessions"),
+        ("BFF_STORE_URL", "redis+sentinel://:pass-word@h,,k/sessions"),
+        ("BFF_STORE_URL", "redis+sentinel://:pass-word@/sessions"),
+        ("BFF_STORE_URL", "redis+sentinel://:pass-word@h/sessions/x"),
     ],
 )
 def test_any_other_is_refused_and_no_password_repeated(name: str, url: str) -> None:

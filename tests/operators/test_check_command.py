@@ -37,11 +37,20 @@ def test_a_good_set_up_is_ok_line_by_line(site: Site) -> None:
         assert any(what in line for line in findings), what
 
 
-def test_no_secret_is_printed(site: Site) -> None:
-    done = site.command("check", BFF_STORE_URL="redis://:pass-of-redis@127.0.0.1:1/0")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:pass-of-redis@127.0.0.1:1/0",
+        "redis://127.0.0.1:1/0?password=pass-of-redis",
+        "redis+sentinel://u:pass-of-redis@127.0.0.1:1,127.0.0.1:2/s?sentinel_password=pass-of-redis",
+    ],
+)
+def test_no_secret_is_printed(site: Site, url: str) -> None:
+    done = site.command("check", BFF_STORE_URL=url)
 
     secrets = [v for k, v in site.env.items() if k.endswith(("_KEY", "_SALT", "_SECRET"))]
     assert "BFF_MASTER_KEY = (set)" in done.out
+    assert "store: Redis answers" in done.out
     assert all(secret not in done.out for secret in [*secrets, "pass-of-redis"])
 
 

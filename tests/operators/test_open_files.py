@@ -121,6 +121,7 @@ def test_so_are_the_stores(tmp_path: Path, caplog: pytest.LogCaptureFixture, nam
     [
         ('[providers.main]\nclient_secret = "x"', True),
         ('store_url = "redis://:pass@host/0"', True),
+        ('store_url = "redis+sentinel://h/s?sentinel_password=pass"', True),
         ('records_url = "postgresql://user:pass@host/records"', True),
         ('pairwise_salt = "x"', True),
         ('audit_token = "0123456789-abcdef"', True),

@@ -29,6 +29,29 @@ def test_a_complete_environment_is_read() -> None:
     assert settings.workers == 1
 
 
+@pytest.mark.parametrize(
+    ("workers", "pool", "places"), [(1, None, 128), (4, None, 32), (64, None, 16), (4, "5", 5)]
+)
+def test_calls_to_redis_are_sized_with_the_workers(
+    workers: int, pool: str | None, places: int
+) -> None:
+    chosen = {"BFF_STORE_POOL": pool} if pool else {}
+    settings = Settings.read(
+        environment(ISSUER, BFF_STORE_URL="redis://h/0", BFF_WORKERS=str(workers), **chosen)
+    )
+
+    assert settings.store_places == places
+
+
+def test_a_pool_is_said_in_one_place() -> None:
+    url = "redis://:pass-word@h/0?max_connections=7"
+
+    (fault,) = faults_of(environment(ISSUER, BFF_STORE_URL=url, BFF_STORE_POOL="5"))
+
+    assert fault.startswith("BFF_STORE_POOL is also in BFF_STORE_URL")
+    assert "pass-word" not in fault
+
+
 def test_nothing_set_names_every_missing_setting_and_no_other() -> None:
     faults = faults_of({})
 

@@ -57,13 +57,14 @@ def sqlite_rig(folder: Path) -> StoreRig:
     )
 
 
-def redis_rig(server: RedisServer) -> StoreRig:
+def redis_rig(server: RedisServer, *, url: str = "") -> StoreRig:
+    """Make a rig of a server that is reached at its own address, or at `url`."""
     clock = HandClock()
     with redis.Redis.from_url(server.url) as raw:
         raw.flushall()
 
     def another() -> Store:
-        return RedisStore(server.url)
+        return RedisStore(url or server.url)
 
     def forward(duration: timedelta) -> None:
         clock.advance(duration)
@@ -71,7 +72,7 @@ def redis_rig(server: RedisServer) -> StoreRig:
 
     return StoreRig(
         store=another(),
-        address=StoreAddress(kind="redis", place=server.url),
+        address=StoreAddress(kind="redis", place=url or server.url),
         clock=clock,
         forward=forward,
         another=another,
