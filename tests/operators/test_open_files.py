@@ -7,7 +7,7 @@ import pytest
 from bff_rig import environment
 from command_rig import Site, serving
 
-from bff.setting_sources import holds_secrets, without_password
+from bff.setting_sources import holds_secrets, without_passwords
 from bff.settings import Settings
 from bff.wiring import build
 
@@ -73,7 +73,7 @@ def test_a_file_that_others_may_change_is_a_warning_without_any_secret_in_it(sit
 )
 def test_an_address_with_a_password_is_a_secret_wherever_it_has_it(url: str) -> None:
     assert holds_secrets({"records_url": url})
-    assert "secret" not in without_password(url)
+    assert "secret" not in without_passwords(url)
     assert not holds_secrets({"records_url": "postgresql://db.example/bff?sslmode=require"})
 
 
