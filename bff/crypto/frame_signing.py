@@ -60,5 +60,7 @@ class FrameSigner:
 
         The text is compared, not what it decodes to: base64 spells some bytes in several ways.
         """
-        if not hmac.compare_digest(self.sign(seq, payload), unverified.encode()):
+        if not hmac.compare_digest(
+            self.sign(seq, payload), unverified.encode("utf-8", "surrogatepass")
+        ):
             raise ForgedFrameError

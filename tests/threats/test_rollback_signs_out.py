@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 from bff_rig import BffRig, Browser, error_of, running_bff
-from newer_version import by_another_key, by_newer_version, tampered, unreadable
+from newer_version import LIFE, by_another_key, by_newer_version, tampered, unreadable
 from security_model import Asset, Attacker, threat
 
 TOKEN: Final = "token-of-the-watcher-0123456789"
@@ -55,7 +55,6 @@ def test_an_unreadable_session_is_neither_ended_nor_believed(
             signed_in.get("/auth/events"),
             signed_in.post("/auth/refresh"),
             signed_in.post("/messenger/code"),
-            signed_in.post("/auth/logout"),
         ):
             assert (answer.status_code, error_of(answer)) == (503, "record_unreadable")
             assert "Set-Cookie" not in answer.headers
@@ -65,6 +64,22 @@ def test_an_unreadable_session_is_neither_ended_nor_believed(
     assert signed_in.cookie() == cookie
     assert signed_in.signed_in
     assert signed_in.post("/messenger/code").status_code == 200
+
+
+def test_a_user_who_signs_out_is_signed_out_although_nobody_can_tell_who_it_was(
+    bff: BffRig, signed_in: Browser, plant: Plant
+) -> None:
+    key = f"session:{bff.key_of(signed_in)}"
+
+    bff.services.store.put(key, plant(bff, key), ttl=LIFE)
+
+    answer = signed_in.post("/auth/logout")
+
+    assert answer.status_code == 200
+    assert answer.get_json()["logout_url"], "the vault knows which provider it was"
+    assert bff.services.store.get(key) is None
+    assert not signed_in.signed_in
+    assert bff.provider.provider.tally["revocation"] == 1
 
 
 def test_unreadable_tokens_end_no_session_and_are_not_revoked(
