@@ -117,6 +117,7 @@ def guest_key_ring(
         entropy=entropy,
         rotate_after=settings.key_lifecycle,
         keep_for=KEEP_RING_KEYS,
+        search_pause=timedelta(0),
     )
 
 

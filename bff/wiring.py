@@ -124,6 +124,7 @@ def open_ring(settings: Settings, store: Store, *, clock: Clock, entropy: Entrop
         clock=clock,
         entropy=entropy,
         rotate_after=settings.key_lifecycle,
+        search_pause=timedelta(0),
         keep_for=max(settings.session_absolute + AFTERLIFE, REVOCATION_LIFE, LETTERS_KEPT)
         + timedelta(hours=1),
     )

@@ -62,7 +62,8 @@ class KeyRing:
     The ring lives in the store, sealed under the master key, and is made, rotated and sealed
     anew by `add` and `replace` only: whoever comes second takes what the first one wrote.
     `rotate_after` is the age at which the sealing key is replaced; `keep_for` is how long a
-    value sealed with it may be needed, counted from the rotation.
+    value sealed with it may be needed, counted from the rotation. Where nobody outside can make up
+    an id, `search_pause` is zero: a key that another process has just made is always found.
 
     To change the master key: start every process with (old, new), then with (new, old), then
     with (new) alone. The first key seals, all of them open; the ring is sealed anew by `rekey`,
@@ -81,6 +82,7 @@ class KeyRing:
         entropy: Entropy,
         rotate_after: timedelta,
         keep_for: timedelta,
+        search_pause: timedelta = SEARCH_PAUSE,
     ) -> None:
         self._store = store
         self._purpose = purpose
@@ -90,6 +92,7 @@ class KeyRing:
         self._entropy = entropy
         self._rotate_after = rotate_after
         self._keep_for = keep_for
+        self._search_pause = search_pause
         self._copy: _Copy | None = None
         self._seals = 0
         self._searching = threading.Lock()
@@ -170,7 +173,7 @@ class KeyRing:
         return copy if copy is not None and copy.is_fresh(now) else self._read(now)
 
     def _search(self, key_id: bytes, now: datetime) -> RingKey | None:
-        """Read the ring for an id that our copy lacks, not more than once a second.
+        """Read the ring for an id that our copy lacks, not more than once in `search_pause`.
 
         Who comes while somebody reads waits for that reading: right after a rotation many
         values with the new id may arrive together, and none of them is wrong.
@@ -188,7 +191,7 @@ class KeyRing:
     def _may_search(self, now: datetime) -> bool:
         if self._searched_at is None:
             return True
-        return not timedelta(0) <= now - self._searched_at < SEARCH_PAUSE
+        return not timedelta(0) <= now - self._searched_at < self._search_pause
 
     def _rotated(self, now: datetime, *, only_if: Callable[[RingRecord], bool]) -> RingRecord:
         """Return the ring with a new sealing key, or as another process has just rotated it."""

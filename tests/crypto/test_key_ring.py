@@ -305,6 +305,20 @@ def test_a_flood_of_unknown_ids_reads_the_ring_once_a_second(
     assert counted.reads == 10
 
 
+def test_where_no_stranger_names_keys_a_new_one_is_found_right_behind_an_unknown_one(
+    counted: CountedStore, clock: HandClock
+) -> None:
+    stale = key_ring(counted, clock, search_pause=timedelta(0))
+    other = key_ring(counted, clock)
+    lost = made_up(stale.seal(b"under a key that is gone", context=CONTEXT), 1)
+    other.rotate()
+    with pytest.raises(BrokenSealError):
+        stale.open(lost, context=CONTEXT)
+    other.rotate()
+
+    assert stale.open(other.seal(b"secret", context=CONTEXT), context=CONTEXT) == b"secret"
+
+
 def test_sealing_and_opening_read_the_ring_once_a_minute(
     counted: CountedStore, clock: HandClock
 ) -> None:

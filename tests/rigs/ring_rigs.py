@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from hand_clock import START, HandClock
 from process_crowd import assemble
@@ -20,7 +21,12 @@ CONTEXT = "session:somebody"
 
 
 def key_ring(
-    store: Store, clock: Clock, *, masters: Sequence[bytes] = (MASTER,), purpose: str = "sessions"
+    store: Store,
+    clock: Clock,
+    *,
+    masters: Sequence[bytes] = (MASTER,),
+    purpose: str = "sessions",
+    **more: Any,
 ) -> KeyRing:
     return KeyRing(
         store,
@@ -30,6 +36,7 @@ def key_ring(
         entropy=SystemEntropy(),
         rotate_after=ROTATE_AFTER,
         keep_for=KEEP_FOR,
+        **more,
     )
 
 
