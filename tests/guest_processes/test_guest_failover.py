@@ -95,7 +95,9 @@ def test_killed_while_genesys_has_heard_but_not_answered(
         leaves.told(signal.SIGKILL).gone()
         page.until_closed()
     words = [f"{name}: {what}" for what in ("before", "one", "two", "after")]
-    until(lambda: heard(town, name) == words[:3], "nothing had been written")
+    # One message is under way at a time: the second is not with Genesys yet,
+    # and the page says it again.
+    until(lambda: heard(town, name) == words[:2], "nothing had been written")
     began = monotonic()
     with come_back(town, page) as again:
         back = monotonic() - began

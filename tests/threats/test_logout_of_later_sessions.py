@@ -73,15 +73,15 @@ def test_a_logout_that_the_store_interrupted_counts_when_it_comes_again(bff: Bff
     browser = bff.browser()
     browser.sign_in()
     token = bff.provider.provider.logout_token("brand", subject="c-20417")
-    end, broken = bff.services.book.end, [True]
+    take_out, broken = bff.services.book.take_out, [True]
 
-    def end_once_broken(*what: Any) -> Any:
+    def take_out_once_broken(*what: Any) -> Any:
         if broken:
             broken.clear()
             raise StoreDownError("planted")
-        return end(*what)
+        return take_out(*what)
 
-    bff.services.book.end = end_once_broken  # type: ignore[method-assign,assignment]
+    bff.services.book.take_out = take_out_once_broken  # type: ignore[method-assign,assignment]
     first, second = deliver(browser, token), deliver(browser, token)
 
     assert [first.status_code, second.status_code] == [503, 200]
