@@ -122,7 +122,7 @@ class OpenIdClient:
         """Say whether a request with these `demands` is answered for their `subject` or nobody.
 
         OIDC Core 3.1.2.2 forbids a provider that reads `claims` to answer for anybody else. One
-        that does not say that it reads it may ignore it, and shows its form to whoever sits there.
+        that does not say that it reads it may ignore it, and shows its form to the user.
         """
         if demands.subject is None:
             return False

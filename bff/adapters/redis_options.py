@@ -1,4 +1,4 @@
-"""How each connection to Redis is, whoever dials it: impatient, and without a second try."""
+"""The options of every connection to Redis: short time-outs and no second try."""
 
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from redis.retry import Retry
 CONNECT_SECONDS: Final = 0.25
 ANSWER_SECONDS: Final = 0.35
 
-# No limit of redis-py's: its pool refuses whoever is one too many. Ours lets them wait.
+# No limit of redis-py's: its pool refuses a caller above it. Ours lets the caller wait.
 NO_LIMIT: Final = 2**31
 
 OPTIONS: Final[dict[str, Any]] = {

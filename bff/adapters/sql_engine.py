@@ -77,7 +77,7 @@ class SqlRecords:
         self._url = _driven(place.url)
         self.embedded: Final = self._url.get_backend_name() == "sqlite"
         self.name: Final = _name_of(self._url)
-        """Tells this database from another, whoever asks; nothing secret."""
+        """Tells this database from another, the same in every process; nothing secret."""
 
         self.engine: Final = _engine(self._url, place)
 

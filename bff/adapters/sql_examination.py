@@ -178,7 +178,7 @@ def _damage(connection: Connection) -> Iterator[DatabaseFinding]:
     for rule, how in lost(connection):
         yield DatabaseFinding(
             what=f"the table {rule.table} has lost its trigger {rule.name} ({how}): "
-            "whoever did that could change the audit log",
+            "the database user who did that could change the audit log",
             fix="run `messenger-bff audit verify`, then `messenger-bff db upgrade`, "
             "which makes it anew",
             weight=Weight.DAMAGE,
